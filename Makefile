@@ -1,0 +1,47 @@
+# PromoPulse needs Python 3.11 or newer, and nothing else that is not installed from here.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench demo lock clean venv venv-dev
+MAKEFLAGS += --no-print-directory
+
+# The first Python that is new enough; if none is, the plain one, which then says so itself.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && exit; done; echo python3)
+# Every program is run as a module: scripts in a folder whose path has a space are fragile.
+IN_VENV := .venv/bin/python -m
+ARGS ?=
+
+help: ## Show what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name words; do \
+		printf '  make %-8s %s\n' "$$name" "$$words"; done
+
+run: venv ## Start everything in the foreground: http://127.0.0.1:8000
+	@DEMO=$${DEMO-1} exec $(IN_VENV) promopulse.launcher run
+
+demo: venv ## Build the demo world again in the running instance
+	@DEMO=1 .venv/bin/python manage.py demo $(ARGS)
+
+test: venv-dev ## Run the tests; choose some with ARGS="-k words"
+	@exec $(IN_VENV) pytest $(ARGS)
+
+bench: venv-dev ## Measure the speed table on this machine
+	@exec $(IN_VENV) benchmarks $(ARGS)
+
+venv:
+	@$(PYTHON) -m promopulse.launcher.bootstrap
+
+venv-dev:
+	@$(PYTHON) -m promopulse.launcher.bootstrap --dev
+
+lock: venv-dev ## Renew the lock files from requirements*.txt
+	@$(IN_VENV) uv pip compile $(LOCK) requirements.txt -o requirements.lock
+	@$(IN_VENV) uv pip compile $(LOCK) -c requirements.lock requirements-dev.txt \
+		-o requirements-dev.lock
+
+# No index address is written down: a lock serves every mirror.
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links $(ARGS)
+
+clean: ## Remove what can be made again; data and secrets stay
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov staticfiles
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
