@@ -1,0 +1,57 @@
+"""The audit trail: one call from every service that changes something."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Model
+
+from accounts.models import AuditEntry
+from promopulse.lib import context
+from promopulse.lib.time import rfc3339
+
+# Named when they change, never shown.
+PERSONAL_FIELDS = frozenset({"name", "email", "phone", "source_id", "password", "metadata"})
+HIDDEN = "(hidden)"
+
+
+def record(
+    action: str,
+    obj: Model,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEntry:
+    """Write who did `action` to `obj`, in the caller's transaction.
+
+    `before` and `after` hold only what changed. Personal fields of a user keep their names only.
+    """
+    actor = context.actor.get()
+    personal = obj._meta.label_lower == "accounts.user"
+    return AuditEntry.objects.create(
+        actor_user_id=actor.user_id,
+        actor_api_key_id=actor.api_key_id,
+        via=actor.via,
+        action=action,
+        object_type=obj._meta.model_name,
+        object_id=obj.pk,
+        before=_storable(before or {}, personal),
+        after=_storable(after or {}, personal),
+        reason=reason,
+        request_id=context.request_id.get(),
+    )
+
+
+def _storable(values: Mapping[str, Any], personal: bool) -> dict[str, Any]:
+    return {
+        name: HIDDEN if personal and name in PERSONAL_FIELDS else _json_value(value)
+        for name, value in values.items()
+    }
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return str(value) if isinstance(value, Decimal) else value

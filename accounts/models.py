@@ -1,0 +1,258 @@
+"""People and services: who they are, what they may do, and what they did."""
+
+from typing import Any, ClassVar
+
+import pgtrigger
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Upper
+
+from accounts import pii
+from accounts.fields import EncryptedEmail, EncryptedText
+from accounts.roles import Role, Scope, admin_permissions
+
+
+class UserManager(BaseUserManager["User"]):
+    def by_email(self, email: str) -> "User | None":
+        """The user with this address in any letter case, found through the blind index."""
+        return self.filter(email_bidx=pii.email_index(email)).first()
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email_bidx=pii.email_index(username or ""))
+
+
+class User(AbstractBaseUser):
+    """One identity: a customer, a marketer, ops or an admin.
+
+    E-mail and phone are encrypted; `email_bidx` follows the e-mail in `save()`. Erased users keep
+    their id, so that ledgers and counts stand, and nothing else.
+    """
+
+    name = models.CharField(max_length=255, blank=True)
+    email = EncryptedEmail(null=True, blank=True)
+    email_bidx = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
+    phone = EncryptedText(null=True, blank=True)
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.CUSTOMER)
+    source_id = models.CharField(
+        max_length=128, null=True, blank=True, unique=True, help_text="The client's own id."
+    )
+    metadata = models.JSONField(default=dict, blank=True)
+    is_active = models.BooleanField(default=True)
+    token_version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Raised to make every issued token die."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects = UserManager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="accounts_user_known_or_erased",
+                condition=Q(email_bidx__isnull=False)
+                | Q(source_id__isnull=False)
+                | Q(erased_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="accounts_user_email_iff_indexed",
+                condition=Q(email__isnull=True, email_bidx__isnull=True)
+                | Q(email__isnull=False, email_bidx__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="accounts_user_role_known", condition=Q(role__in=Role.values)
+            ),
+            models.CheckConstraint(
+                name="accounts_user_erased_is_empty",
+                condition=Q(erased_at__isnull=True)
+                | Q(
+                    email__isnull=True,
+                    phone__isnull=True,
+                    source_id__isnull=True,
+                    name="",
+                    is_active=False,
+                ),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["role", "id"], name="accounts_user_role"),
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="accounts_user_name_trgm"),
+        ]
+
+    def __str__(self) -> str:
+        return f"User {self.pk}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.email = self.email or None
+        self.email_bidx = pii.email_index(self.email) if self.email else None
+        fields = kwargs.get("update_fields")
+        if fields is not None and "email" in fields:
+            kwargs["update_fields"] = {*fields, "email_bidx"}
+        super().save(*args, **kwargs)
+
+    def get_username(self) -> str:
+        return str(self)
+
+    def get_short_name(self) -> str:
+        return self.name or str(self)
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the person may open the admin at all."""
+        return self.is_active and self.role != Role.CUSTOMER
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.is_active and self.role == Role.ADMIN
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return self.is_superuser or (self.is_staff and perm in admin_permissions(self.role))
+
+    def has_perms(self, perm_list: Any, obj: Any = None) -> bool:
+        return all(self.has_perm(perm, obj) for perm in perm_list)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_superuser or (
+            self.is_staff
+            and any(perm.startswith(f"{app_label}.") for perm in admin_permissions(self.role))
+        )
+
+
+class RefreshToken(models.Model):
+    """One refresh token, kept as its SHA-256. Using it makes the next one of its family.
+
+    A token used twice was stolen: then the whole family dies (RFC 9700, 4.14.2).
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="refresh_tokens")
+    family = models.UUIDField(db_index=True)
+    token_hash = models.BinaryField(max_length=32, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"Refresh token {self.pk} of user {self.user_id}"
+
+
+class ApiKey(models.Model):
+    """A service's key `pp_<prefix>_<secret>`: found by its prefix, checked against the hash."""
+
+    name = models.CharField(max_length=255)
+    prefix = models.CharField(max_length=12, unique=True, editable=False)
+    secret_hash = models.BinaryField(max_length=32, editable=False)
+    scopes = ArrayField(models.CharField(max_length=32, choices=Scope.choices), default=list)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(
+        null=True, blank=True, help_text="To the minute; not written at every request."
+    )
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} (pp_{self.prefix}_...)"
+
+
+class Pool(models.Model):
+    """A named list of users, used to target promotions and to distribute coupons."""
+
+    name = models.CharField(max_length=255, unique=True)
+    description = models.TextField(blank=True)
+    users = models.ManyToManyField(User, through="PoolMembership", related_name="pools")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PoolMembership(models.Model):
+    """A user in a pool."""
+
+    pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    added_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pool", "user"], name="accounts_poolmembership_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"User {self.user_id} in pool {self.pool_id}"
+
+
+class AuditEntry(models.Model):
+    """Who changed what, from what to what, why, in which request. Append-only.
+
+    `before` and `after` hold the changed fields; personal fields appear by name only.
+    """
+
+    at = models.DateTimeField(auto_now_add=True)
+    actor_user = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    actor_api_key = models.ForeignKey(
+        ApiKey, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    via = models.CharField(max_length=10)
+    action = models.CharField(max_length=64)
+    object_type = models.CharField(max_length=64)
+    object_id = models.BigIntegerField()
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    reason = models.TextField(blank=True)
+    request_id = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["object_type", "object_id", "id"], name="accounts_audit_object"),
+            models.Index(fields=["request_id"], name="accounts_audit_request"),
+            models.Index(fields=["actor_user", "id"], name="accounts_audit_actor"),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Protect(
+                name="no_truncate", operation=pgtrigger.Truncate, level=pgtrigger.Statement
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_type} {self.object_id}"
+
+
+class IdempotencyRecord(models.Model):
+    """The first answer to a POST under an Idempotency-Key, answered again to its repeats.
+
+    Written in the transaction of the effect: there is never one without the other.
+    """
+
+    client = models.CharField(max_length=32, help_text="user:<id> or key:<id>")
+    operation = models.CharField(max_length=128, help_text="Method and path.")
+    key = models.CharField(max_length=255)
+    request_hmac = models.BinaryField(max_length=32)
+    status = models.PositiveSmallIntegerField()
+    content_type = models.CharField(max_length=64)
+    body = EncryptedText()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["client", "operation", "key"], name="accounts_idempotencyrecord_once"
+            )
+        ]
+        indexes = [models.Index(fields=["created_at"], name="accounts_idempotency_age")]
+
+    def __str__(self) -> str:
+        return f"{self.client} {self.operation}"

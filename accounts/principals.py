@@ -1,0 +1,53 @@
+"""The two kinds of callers: a person (`User`) and a service (an API key)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.models import ApiKey, User
+from accounts.roles import Permission, Reach, reach
+from promopulse.lib.context import Actor
+
+
+@dataclass(frozen=True)
+class Service:
+    """A caller that showed an API key; stands where Django expects a user."""
+
+    key_id: int
+    name: str
+    scopes: frozenset[str]
+
+    pk = None
+    is_authenticated = True
+    is_anonymous = False
+    is_active = True
+    is_staff = False
+
+    @classmethod
+    def of(cls, key: ApiKey) -> "Service":
+        return cls(key.pk, key.name, frozenset(key.scopes))
+
+    def get_username(self) -> str:
+        return self.name
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def reach_of(caller: Any, permission: Permission) -> Reach:
+    """How far a permission goes for this caller (anonymous ones included)."""
+    if isinstance(caller, Service):
+        return reach(permission, role=None, scopes=caller.scopes)
+    role = caller.role if isinstance(caller, User) and caller.is_active else None
+    return reach(permission, role=role, scopes=frozenset())
+
+
+def client_of(caller: Any) -> str:
+    """The name an idempotency key belongs to: `user:7` or `key:3`."""
+    return f"key:{caller.key_id}" if isinstance(caller, Service) else f"user:{caller.pk}"
+
+
+def actor_of(caller: Any, via: str) -> Actor:
+    """Who the audit trail names."""
+    if isinstance(caller, Service):
+        return Actor(api_key_id=caller.key_id, via=via)
+    return Actor(user_id=caller.pk, via=via)

@@ -1,0 +1,224 @@
+"""Engagement: the inbox, the facts, the counts, and what could not be counted."""
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class EventType(models.TextChoices):
+    VIEW = "VIEW"
+    CLICK = "CLICK"
+    REDEEM = "REDEEM"
+
+
+class IngestBatch(models.Model):
+    """The inbox: one row per ingest request, with its events as one JSON text.
+
+    The row is committed before the 202. `body` is null once processed; the header with its counts
+    stays until pruned. A worker holds a row through `lease_token` until `leased_until`.
+    """
+
+    class Origin(models.TextChoices):
+        API = "api"
+        REPLAY = "replay", "replay of dead letters: accepted before, not counted again"
+
+    origin = models.CharField(max_length=6, choices=Origin.choices, default=Origin.API)
+    client = models.CharField(max_length=32, blank=True, help_text="user:<id> or key:<id>")
+    request_id = models.CharField(max_length=128, blank=True)
+    received_at = models.DateTimeField()
+    accepted = models.PositiveIntegerField()
+    body = models.TextField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_token = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    processed_at = models.DateTimeField(null=True)
+    processed = models.PositiveIntegerField(default=0)
+    duplicates = models.PositiveIntegerField(default=0)
+    conflicts = models.PositiveIntegerField(default=0)
+    retrying = models.PositiveIntegerField(default=0)
+    dead = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "ingest batches"
+        constraints = [
+            models.CheckConstraint(
+                name="engagement_ingestbatch_body_iff_waiting",
+                condition=Q(body__isnull=False, processed_at=None)
+                | Q(body=None, processed_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="engagement_ingestbatch_adds_up",
+                condition=Q(processed_at=None)
+                | Q(
+                    accepted=F("processed")
+                    + F("duplicates")
+                    + F("conflicts")
+                    + F("retrying")
+                    + F("dead")
+                ),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"], condition=Q(processed_at=None), name="engagement_inbox_waiting"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Batch {self.pk} of {self.accepted}"
+
+
+class ProcessedEvent(models.Model):
+    """The idempotency record of an event: its id was counted, once and for ever.
+
+    `digest` is 8 bytes of SHA-256 over the fields as sent, so that the same id with other fields
+    is told apart. The other columns lead to the fact without another index on it.
+    """
+
+    event_id = models.CharField(max_length=128, primary_key=True, db_collation="C")
+    digest = models.BigIntegerField()
+    promotion_id = models.BigIntegerField()
+    occurred_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
+class Event(models.Model):
+    """One engagement fact. Append-only, no foreign keys, partitioned by month of `occurred_at`."""
+
+    event_id = models.CharField(max_length=128, db_collation="C")
+    type = models.CharField(max_length=6, choices=EventType.choices)
+    promotion_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    subscription_id = models.BigIntegerField(null=True)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    amount = models.DecimalField(max_digits=15, decimal_places=3, null=True)
+    metadata = models.JSONField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["occurred_at", "id"], name="engagement_event_newest"),
+            models.Index(
+                fields=["promotion_id", "occurred_at", "id"], name="engagement_event_promotion"
+            ),
+            models.Index(fields=["user_id", "occurred_at", "id"], name="engagement_event_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+class EventStat(models.Model):
+    """The count of one promotion, type and UTC hour. Stats are read from here, never from facts.
+
+    `new_users` counts users whose first such event was counted in this row, so that the sum over
+    a promotion's rows is its exact number of unique users.
+    """
+
+    promotion_id = models.BigIntegerField()
+    type = models.CharField(max_length=6, choices=EventType.choices)
+    hour = models.DateTimeField(help_text="Start of the hour, UTC.")
+    events = models.BigIntegerField()
+    new_users = models.BigIntegerField()
+    amount = models.DecimalField(max_digits=20, decimal_places=3)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["promotion_id", "type", "hour"], name="engagement_eventstat_cell"
+            ),
+            models.CheckConstraint(
+                name="engagement_eventstat_counts",
+                condition=Q(events__gt=0, new_users__gte=0, new_users__lte=F("events")),
+            ),
+        ]
+        indexes = [models.Index(fields=["hour"], name="engagement_eventstat_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.promotion_id} {self.type} {self.hour:%Y-%m-%d %H}h"
+
+
+class PromotionUser(models.Model):
+    """A user who has at least one event of this type in this promotion."""
+
+    promotion_id = models.BigIntegerField()
+    type = models.CharField(max_length=6, choices=EventType.choices)
+    user_id = models.BigIntegerField()
+    first_hour = models.DateTimeField(help_text="The EventStat row that counts this user.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["promotion_id", "type", "user_id"], name="engagement_promotionuser_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"User {self.user_id} {self.type} {self.promotion_id}"
+
+
+class Undelivered(models.Model):
+    """What a retrying and a dead event have in common."""
+
+    event_id = models.CharField(max_length=128, unique=True, db_collation="C")
+    digest = models.BigIntegerField()
+    payload = models.JSONField(help_text="The event as accepted, in the inbox's short keys.")
+    type = models.CharField(max_length=6, choices=EventType.choices)
+    promotion_id = models.BigIntegerField(null=True)
+    user_id = models.BigIntegerField(null=True)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    cause = models.CharField(max_length=40)
+    detail = models.TextField()
+    attempts = models.PositiveSmallIntegerField(default=1)
+    history = models.JSONField(default=list, help_text="Attempts: when, cause, detail.")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.event_id}: {self.cause}"
+
+
+class RetryEvent(Undelivered):
+    """An event that may succeed later (its user or promotion is not known yet)."""
+
+    due_at = models.DateTimeField()
+    lease_token = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="engagement_retryevent_due")]
+
+
+class DeadLetterEvent(Undelivered):
+    """An event that was not counted, with why and what became of it."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        REPLAYING = "replaying"
+        RESOLVED = "resolved", "resolved: counted by its replay"
+        SUPERSEDED = "superseded", "superseded: the same id was sent again and counted"
+        DISCARDED = "discarded"
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    state_reason = models.CharField(max_length=500, blank=True)
+    fingerprint = models.CharField(max_length=64, help_text="Groups letters of one cause.")
+    dead_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="engagement_deadletter_closed_iff_timed",
+                condition=Q(state__in=["open", "replaying"], closed_at=None)
+                | Q(
+                    state__in=["resolved", "superseded", "discarded"], closed_at__isnull=False
+                ),
+            )
+        ]
+        indexes = [
+            models.Index(fields=["state", "fingerprint", "id"], name="engagement_deadletter_group"),
+            models.Index(fields=["promotion_id", "id"], name="engagement_deadletter_promo"),
+        ]

@@ -1,0 +1,17 @@
+"""The Celery application: its tasks are doorbells, the rows are the truth."""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promopulse.settings")
+
+app = Celery("promopulse")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**_kwargs: object) -> None:
+    """Django has set up JSON logs already; Celery would replace them."""

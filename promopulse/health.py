@@ -1,0 +1,49 @@
+"""Health: alive, and ready to take work. Redis and workers may be away, ingest still works."""
+
+import redis
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+
+from promopulse.lib.redis import client
+
+
+def alive(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok"})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """503 only for the database or missing migrations; all else is 200 and named `degraded`."""
+    parts = {"database": _database(), "redis": _redis()}
+    fatal = parts["database"] != "ok"
+    status = "unavailable" if fatal else "ok" if set(parts.values()) == {"ok"} else "degraded"
+    response = JsonResponse({"status": status, "parts": parts}, status=503 if fatal else 200)
+    if fatal:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+_migrated = False
+
+
+def _database() -> str:
+    global _migrated
+    try:
+        if not _migrated:
+            executor = MigrationExecutor(connection)
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                return "migrations are missing"
+            _migrated = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (DatabaseError, InterfaceError):
+        return "unreachable"
+    return "ok"
+
+
+def _redis() -> str:
+    try:
+        client().ping()
+    except redis.RedisError:
+        return "unreachable"
+    return "ok"

@@ -1,0 +1,143 @@
+"""Serializer parts every app shares: strict bodies, aware times, exact money."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.fields import get_attribute
+
+from promopulse.lib import money, time
+
+MAX_ID = 2**63 - 1
+
+
+class StrictMixin:
+    """Refuses unknown and read-only fields in a body, so that a typo never passes silently."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            self._refuse_strangers(data)
+        return super().to_internal_value(data)  # type: ignore[misc]
+
+    def _refuse_strangers(self, data: dict[str, Any]) -> None:
+        errors = {}
+        for name in data:
+            field = self.fields.get(name)  # type: ignore[attr-defined]
+            if name == "csrfmiddlewaretoken":  # sent by the browsable API's forms
+                continue
+            if field is None:
+                errors[name] = serializers.ErrorDetail("Unknown field.", code="unknown_field")
+            elif field.read_only:
+                errors[name] = serializers.ErrorDetail("Read-only field.", code="read_only")
+        if errors:
+            raise serializers.ValidationError(errors)
+
+
+class StrictSerializer(StrictMixin, serializers.Serializer):  # type: ignore[type-arg]
+    """A body of named fields, no others."""
+
+
+class StrictModelSerializer(StrictMixin, serializers.ModelSerializer):  # type: ignore[type-arg]
+    """A model's body of named fields, no others."""
+
+
+class IdField(serializers.IntegerField):
+    """An integer id within bigint."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool | float):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class AwareDateTimeField(serializers.DateTimeField):
+    """RFC 3339 with its offset; answered in UTC. A naive time is refused, not guessed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default_timezone=UTC, **kwargs)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if isinstance(value, datetime):
+            parsed = value
+        else:
+            try:
+                parsed = datetime.fromisoformat(value)
+            except (TypeError, ValueError):
+                self.fail("invalid", format="YYYY-MM-DDThh:mm:ss[.uuuuuu]Z")
+        if parsed.tzinfo is None:
+            raise serializers.ValidationError(
+                "The time needs its offset, such as Z or +02:00.", code="naive_time"
+            )
+        try:
+            return parsed.astimezone(UTC)
+        except OverflowError:
+            self.fail("overflow")
+
+    def to_representation(self, value: Any) -> str | None:
+        return time.rfc3339(value) if value else None
+
+
+class MoneyField(serializers.DecimalField):
+    """A decimal string. Numbers are accepted; the service checks decimals against the currency.
+
+    `currency` is the attribute path of the currency on the row, for answers.
+    """
+
+    def __init__(self, *, currency: str = "currency", **kwargs: Any) -> None:
+        self.currency = currency
+        kwargs.setdefault("min_value", Decimal(0))
+        super().__init__(
+            max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, **kwargs
+        )
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+    def get_attribute(self, instance: Any) -> str | None:
+        amount = super().get_attribute(instance)
+        if amount is None:
+            return None
+        return money.money_text(amount, get_attribute(instance, self.currency.split(".")))
+
+    def to_representation(self, value: Any) -> str:
+        return str(value)
+
+
+class CurrencyField(serializers.ChoiceField):
+    """An ISO 4217 code."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=sorted(money.CURRENCIES), **kwargs)
+
+
+class TimezoneField(serializers.CharField):
+    """An IANA zone name."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=64, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if name not in time.ZONES:
+            raise serializers.ValidationError("Not a time zone name.", code="unknown_timezone")
+        return name
+
+
+class MetadataField(serializers.JSONField):
+    """A JSON object of the client's own, at most 4 KiB."""
+
+    MAX_BYTES = 4_096
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict):
+            raise serializers.ValidationError("A JSON object is expected.", code="not_an_object")
+        if len(str(value)) > self.MAX_BYTES:
+            raise serializers.ValidationError("At most 4 KiB.", code="max_length")
+        return value

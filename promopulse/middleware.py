@@ -1,0 +1,113 @@
+"""What every request gets: an id, a clean path, bounded size, headers, one log line."""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from promopulse.lib import context
+from promopulse.lib.problems import Problem, problem_for
+
+logger = logging.getLogger("promopulse.requests")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_API = "/api/"
+
+# The published curl lines of the first README, which had no prefix.
+_UNPREFIXED = re.compile(r"/(?:promotions|subscriptions|users|events/ingest)(?:/|$)")
+
+_STRICT_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+# The admin's theme evaluates Alpine expressions and sets inline styles; the API's own pages
+# (browsable API, docs) carry inline styles and scripts of their libraries.
+_ADMIN_CSP = (
+    _STRICT_CSP.replace("script-src 'self'", "script-src 'self' 'unsafe-inline' 'unsafe-eval'")
+    .replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+)
+_LIBRARY_PAGES_CSP = (
+    _STRICT_CSP.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'").replace(
+        "style-src 'self'", "style-src 'self' 'unsafe-inline'"
+    )
+    + "; worker-src blob:"
+)
+
+
+def _csp(path: str, content_type: str) -> str:
+    if path.startswith("/admin"):
+        return _ADMIN_CSP
+    if path.startswith((_API, "/docs", "/redoc")) and content_type.startswith("text/html"):
+        return _LIBRARY_PAGES_CSP
+    return _STRICT_CSP
+
+
+class RequestContext:
+    """Outermost middleware. Failures under `/api/` that no view saw become problem documents."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        offered = request.headers.get("X-Request-ID", "")
+        request_id = offered if _REQUEST_ID.fullmatch(offered) else secrets.token_hex(16)
+        context.begin(request_id)
+        self._clean_path(request)
+
+        response = self._refuse(request) or self.get_response(request)
+
+        headers = response.headers
+        elapsed = time.perf_counter() - started
+        headers["X-Request-ID"] = request_id
+        headers["X-Process-Time"] = f"{elapsed:.6f}"
+        headers["X-XSS-Protection"] = "1; mode=block"
+        headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}"
+        headers["Content-Security-Policy"] = _csp(
+            request.path_info, headers.get("Content-Type", "")
+        )
+        # Never the query string: it can hold an e-mail address.
+        logger.info(
+            "request",
+            extra={
+                "method": request.method,
+                "path": request.path_info,
+                "status": response.status_code,
+                "ms": round(elapsed * 1000, 1),
+            },
+        )
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Plain views under `/api/` refuse in the same shape as DRF's."""
+        if not request.path_info.startswith(_API):
+            return None
+        problem = problem_for(error, request)
+        if problem is None:
+            logger.exception("unexpected error", exc_info=error)
+            problem = Problem(request, "internal_error")
+        return problem
+
+    @staticmethod
+    def _clean_path(request: HttpRequest) -> None:
+        path = request.path_info
+        if _UNPREFIXED.match(path):
+            path = f"{_API}v1{path}"
+        if path.startswith((_API, "/health", "/docs", "/redoc", "/problems")):
+            path = path.rstrip("/")
+        if path != request.path_info:
+            request.path_info = request.path = path
+
+    @staticmethod
+    def _refuse(request: HttpRequest) -> HttpResponse | None:
+        if "\x00" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            return Problem(request, "malformed", "NUL characters are not allowed")
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdigit() and int(length) > settings.MAX_BODY_BYTES:
+            return Problem(request, "too_large", params={"limit": settings.MAX_BODY_BYTES})
+        return None

@@ -1,0 +1,276 @@
+"""Every setting, fed by the environment; `.env.example` names the variables and their defaults."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import dj_database_url
+
+from promopulse import environment
+
+environment.load()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+HOME = Path(os.environ.get("PROMOPULSE_HOME") or BASE_DIR / ".promopulse")
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+def env_flag(name: str, default: bool) -> bool:
+    return os.environ.get(name, str(default)).strip().lower() in {"1", "true", "yes", "on"}
+
+
+def env_int(name: str, default: int) -> int:
+    return int(os.environ.get(name) or default)
+
+
+# Secrets. Each has one purpose, so that one can be changed without the others.
+SECRET_KEY = os.environ["SECRET_KEY"]
+FERNET_KEYS = env_list("FERNET_KEYS")  # newest first; older ones only read
+BLIND_INDEX_KEY = os.environ["BLIND_INDEX_KEY"]
+JWT_SIGNING_KEY = os.environ["JWT_SIGNING_KEY"]
+IDEMPOTENCY_KEY_SECRET = os.environ["IDEMPOTENCY_KEY_SECRET"]
+
+DEBUG = env_flag("DEBUG", False)
+HTTPS = env_flag("HTTPS", False)
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+CORS_ALLOWED_ORIGINS = env_list("CORS_ALLOWED_ORIGINS")
+CORS_URLS_REGEX = r"^/api/"
+CORS_EXPOSE_HEADERS = [
+    "X-Request-ID",
+    "Idempotent-Replayed",
+    "Retry-After",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+]
+RATE_LIMITS_ON = env_flag("RATE_LIMITS", True)
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "pgtrigger",
+    "corsheaders",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "promopulse",
+    "accounts",
+    "promotions",
+    "promotions.discounts",
+    "promotions.coupons",
+    "subscriptions",
+    "engagement",
+]
+
+MIDDLEWARE = [
+    "promopulse.middleware.RequestContext",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "promopulse.urls"
+WSGI_APPLICATION = "promopulse.wsgi.application"
+APPEND_SLASH = False  # a final slash is optional and never redirects: RequestContext drops it
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Database. psycopg's own pool, one per process; DB_POOL_SIZE connections are kept,
+# DB_MAX_OVERFLOW more are opened under load, each is closed after DB_POOL_RECYCLE seconds.
+DB_POOL_SIZE = env_int("DB_POOL_SIZE", 2)
+DATABASES = {
+    "default": {
+        **dj_database_url.parse(os.environ["DATABASE_URL"]),
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": env_flag("DB_POOL_PRE_PING", True),
+    }
+}
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {
+        "pool": {
+            "min_size": DB_POOL_SIZE,
+            "max_size": DB_POOL_SIZE + env_int("DB_MAX_OVERFLOW", 8),
+            "max_lifetime": env_int("DB_POOL_RECYCLE", 1800),
+            "timeout": 5,
+        },
+        "connect_timeout": 5,
+        # The statements here are short: compiling them would cost more than running them.
+        "options": "-c jit=off",
+        "application_name": "promopulse",
+    }
+)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis: broker, doorbell marks, rate limits. Never the only place a fact is in.
+REDIS_URL = os.environ["REDIS_URL"]
+CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or (
+    REDIS_URL.replace("unix://", "redis+socket://", 1)
+)
+
+CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_TASK_ROUTES = {"engagement.*": {"queue": "events"}}
+CELERY_TASK_IGNORE_RESULT = True  # outcomes are rows
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 900,  # longer than any task may run
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": not CELERY_BROKER_URL.startswith("redis+socket"),
+    "health_check_interval": 25,
+}
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 180_000  # KiB
+CELERY_TIMEZONE = "UTC"
+
+# People and their sessions.
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.EmailBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.BCryptSHA256PasswordHasher"]  # cost 12
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 8},
+    }
+]
+LOGIN_URL = "/admin/login/"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SILENCED_SYSTEM_CHECKS = [
+    "auth.W004",  # e-mail is unique through its blind index
+]
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
+    "UPDATE_LAST_LOGIN": False,
+}
+REFRESH_TOKEN_LIFETIME = timedelta(days=14)
+IDEMPOTENCY_RETENTION = timedelta(hours=48)
+
+# Headers that Django itself sends; the rest are in promopulse.middleware.
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# Request bodies.
+MAX_BODY_BYTES = 10 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.BearerAuthentication",
+        "accounts.api.authentication.ApiKeyAuthentication",
+        "accounts.api.authentication.BrowserAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.ByTable"],
+    "DEFAULT_PARSER_CLASSES": [
+        "promopulse.lib.parsing.StrictJSONParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "promopulse.lib.pagination.LimitOffset",
+    "DEFAULT_SCHEMA_CLASS": "accounts.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "promopulse.lib.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "STRICT_JSON": True,
+    "UNICODE_JSON": True,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "PromoPulse",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": (
+        "Campaigns people subscribe to and react to, discounts that spend a budget, and coupon "
+        "codes. Errors are problem documents (RFC 9457) with a stable `code`; every POST that "
+        "changes something takes an `Idempotency-Key`."
+    ),
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+# The ingest path (DESIGN 4.1 words: inbox, doorbell, lease).
+INGEST_MAX_EVENTS = 5_000
+EVENT_METADATA_MAX_BYTES = 4_096
+EVENT_CLOCK_SKEW = timedelta(minutes=5)
+INBOX_LEASE = timedelta(seconds=15)
+INBOX_EVENTS_PER_TRANSACTION = 2_000
+INBOX_ROWS_PER_TRANSACTION = 400
+DOORBELL_LIFETIME = timedelta(seconds=5)
+RETRY_SCHEDULE = [timedelta(seconds=s) for s in (5, 30, 120, 600, 3_600, 21_600)]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATIC_ROOT = HOME / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+LOGGING_CONFIG = "promopulse.lib.logs.configure"
+LOGGING = {"level": os.environ.get("LOG_LEVEL", "INFO")}
+
+UNFOLD = {
+    "SITE_TITLE": "PromoPulse",
+    "SITE_HEADER": "PromoPulse",
+    "SITE_SYMBOL": "campaign",
+    "SHOW_HISTORY": False,
+}

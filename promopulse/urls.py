@@ -1,0 +1,28 @@
+"""Every route: the API under /api/v1/, the admin, the docs, health, the start page."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import (
+    SpectacularAPIView,
+    SpectacularRedocView,
+    SpectacularSwaggerSplitView,
+)
+
+from promopulse import health, pages
+
+urlpatterns = [
+    path("", pages.start, name="start"),
+    path("problems/<slug:code>", pages.problem, name="problem"),
+    path("health", health.alive, name="health"),
+    path("health/ready", health.ready, name="ready"),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("promopulse.api")),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+]
+
+handler400 = "promopulse.pages.bad_request"
+handler403 = "promopulse.pages.forbidden"
+handler404 = "promopulse.pages.missing"
+handler500 = "promopulse.pages.broken"

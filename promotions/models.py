@@ -1,0 +1,233 @@
+"""Promotions: what runs when, for whom, and with how much money."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.core.validators import MinLengthValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Upper
+
+from accounts.models import Pool, User
+from promopulse.lib import money
+from promotions import states, triggers
+from promotions.states import EffectiveStatus, Status
+
+
+class PromotionQuerySet(models.QuerySet["Promotion"]):
+    def effectively(self, wanted: str, at: datetime) -> "PromotionQuerySet":
+        """Promotions whose effective status at `at` is `wanted`; the SQL twin of states.py."""
+        exhausted = Q(budget__isnull=False) & Q(
+            budget__total__lte=F("budget__reserved") + F("budget__spent")
+        )
+        open_now = Q(status=Status.ACTIVE, paused_at=None, start_at__lte=at, end_at__gt=at)
+        conditions = {
+            EffectiveStatus.DRAFT: Q(status=Status.DRAFT),
+            EffectiveStatus.ENDED: Q(status=Status.ENDED),
+            EffectiveStatus.EXPIRED: Q(status=Status.ACTIVE, end_at__lte=at),
+            EffectiveStatus.PAUSED: Q(
+                status=Status.ACTIVE, paused_at__isnull=False, end_at__gt=at
+            ),
+            EffectiveStatus.SCHEDULED: Q(
+                status=Status.ACTIVE, paused_at=None, start_at__gt=at, end_at__gt=at
+            ),
+            EffectiveStatus.BUDGET_EXHAUSTED: open_now & exhausted,
+            EffectiveStatus.RUNNING: open_now & ~exhausted,
+        }
+        return self.filter(conditions[EffectiveStatus(wanted)])
+
+    def open_to(self, user_id: int) -> "PromotionQuerySet":
+        """Active promotions this user may see: untargeted, or aimed at them or a pool of theirs."""
+        aimed = PromotionTarget.objects.filter(
+            Q(user_id=user_id) | Q(pool__memberships__user_id=user_id),
+            promotion_id=models.OuterRef("pk"),
+        )
+        return self.filter(
+            Q(is_targeted=False) | models.Exists(aimed), status=Status.ACTIVE
+        )
+
+
+class Promotion(models.Model):
+    """One campaign: window, zone, audience, lifecycle.
+
+    `status` moves draft -> active -> ended and never back; a pause is a brake beside it. The
+    window is half open: `start_at <= t < end_at`.
+    """
+
+    name = models.CharField(max_length=255, validators=[MinLengthValidator(1)])
+    description = models.TextField(blank=True)
+    start_at = models.DateTimeField()
+    end_at = models.DateTimeField()
+    timezone = models.CharField(
+        max_length=64, default="UTC", help_text="IANA zone; a daily limit's day is local to it."
+    )
+    currency = models.CharField(max_length=3, default=money.DEFAULT_CURRENCY)
+    is_targeted = models.BooleanField(
+        default=False, help_text="Only the users and pools named as its audience may take part."
+    )
+    status = models.CharField(
+        max_length=6, choices=Status.choices, default=Status.DRAFT, editable=False
+    )
+    activated_at = models.DateTimeField(null=True, blank=True, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    pause_reason = models.CharField(max_length=500, blank=True, editable=False)
+    source_id = models.CharField(
+        max_length=128, null=True, blank=True, unique=True, help_text="The client's own id."
+    )
+    metadata = models.JSONField(default=dict, blank=True)
+    version = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Rises with every change; tells two editors apart."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = PromotionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="promotions_promotion_window", condition=Q(end_at__gt=F("start_at"))
+            ),
+            models.CheckConstraint(name="promotions_promotion_named", condition=~Q(name="")),
+            models.CheckConstraint(
+                name="promotions_promotion_status_known", condition=Q(status__in=Status.values)
+            ),
+            models.CheckConstraint(
+                name="promotions_promotion_stamps_agree",
+                condition=Q(status=Status.DRAFT, activated_at=None, ended_at=None)
+                | Q(status=Status.ACTIVE, activated_at__isnull=False, ended_at=None)
+                | Q(status=Status.ENDED, activated_at__isnull=False, ended_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="promotions_promotion_pause_agrees",
+                condition=Q(paused_at__isnull=True, pause_reason="")
+                | (Q(paused_at__isnull=False) & ~Q(status=Status.DRAFT)),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["status", "start_at"], name="promotions_status_start"),
+            models.Index(fields=["status", "end_at"], name="promotions_status_end"),
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="promotions_name_trgm"),
+        ]
+        triggers = [triggers.lifecycle, triggers.only_drafts_are_deleted]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def budget_left(self) -> Decimal | None:
+        """Money not yet promised, None when unlimited."""
+        budget: Any = getattr(self, "budget", None)
+        return budget.left if budget else None
+
+    def effective_status(self, at: datetime) -> EffectiveStatus:
+        return states.effective_status(
+            status=self.status,
+            paused=self.paused_at is not None,
+            start_at=self.start_at,
+            end_at=self.end_at,
+            budget_left=self.budget_left(),
+            at=at,
+        )
+
+
+class PromotionTarget(models.Model):
+    """One part of a targeted promotion's audience: a user or a pool. Fixed once active."""
+
+    promotion = models.ForeignKey(Promotion, on_delete=models.CASCADE, related_name="targets")
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT)
+    pool = models.ForeignKey(Pool, null=True, blank=True, on_delete=models.PROTECT)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="promotions_promotiontarget_one_kind",
+                condition=Q(user__isnull=False, pool__isnull=True)
+                | Q(user__isnull=True, pool__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["promotion", "user"], name="promotions_promotiontarget_user_once"
+            ),
+            models.UniqueConstraint(
+                fields=["promotion", "pool"], name="promotions_promotiontarget_pool_once"
+            ),
+        ]
+        triggers = [triggers.audience_of_drafts]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}" if self.user_id else f"pool {self.pool_id}"
+
+
+class Budget(models.Model):
+    """Money a promotion may give away. No row means unlimited.
+
+    Moved only by inserting a BudgetEntry: a trigger carries the entry over and refuses any other
+    write, a check refuses whatever would pass the total.
+    """
+
+    promotion = models.OneToOneField(Promotion, on_delete=models.CASCADE, related_name="budget")
+    total = money.MoneyField(default=Decimal(0), editable=False)
+    reserved = money.MoneyField(default=Decimal(0), editable=False)
+    spent = money.MoneyField(default=Decimal(0), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="promotions_budget_never_over",
+                condition=Q(reserved__gte=0, spent__gte=0)
+                & Q(total__gte=F("reserved") + F("spent")),
+            )
+        ]
+        triggers = [triggers.counters_follow_ledger]
+
+    def __str__(self) -> str:
+        return f"Budget of promotion {self.promotion_id}"
+
+    @property
+    def left(self) -> Decimal:
+        return self.total - self.reserved - self.spent
+
+
+class BudgetEntry(models.Model):
+    """One movement of a budget; append-only. The sum of the entries is the budget.
+
+    Only a fund may be negative: a draft's total can be lowered.
+    """
+
+    class Kind(models.TextChoices):
+        FUND = "fund"
+        RESERVE = "reserve"
+        CAPTURE = "capture"
+        RELEASE = "release"
+        REVERSE = "reverse"
+
+    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="entries")
+    kind = models.CharField(max_length=7, choices=Kind.choices)
+    amount = money.MoneyField()
+    reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "budget entries"
+        constraints = [
+            models.CheckConstraint(
+                name="promotions_budgetentry_sign",
+                condition=Q(kind="fund") & ~Q(amount=0) | Q(amount__gt=0),
+            ),
+        ]
+        indexes = [models.Index(fields=["budget", "id"], name="promotions_budgetentry_page")]
+        triggers = [
+            triggers.ledger_moves_budget,
+            triggers.ledger_is_kept,
+            triggers.ledger_is_not_truncated,
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount}"

@@ -1,0 +1,130 @@
+"""Rules the database itself keeps, also against raw SQL: lifecycle, locked fields, the ledger."""
+
+import pgtrigger
+
+# A raised check_violation reaches Django as IntegrityError.
+_REFUSE = "RAISE EXCEPTION '{0}' USING ERRCODE = 'check_violation', CONSTRAINT = '{1}';"
+
+_ALWAYS_FIXED = ("id", "created_at")
+# Stamps and the version follow every change; a pause is a brake, not an edit.
+_FIXED_WHEN_ACTIVE = (
+    "start_at",
+    "end_at",
+    "timezone",
+    "currency",
+    "is_targeted",
+    "source_id",
+    "metadata",
+    "activated_at",
+)
+
+
+def _changed(columns: tuple[str, ...]) -> str:
+    return " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
+
+
+lifecycle = pgtrigger.Trigger(
+    name="lifecycle",
+    operation=pgtrigger.Update,
+    when=pgtrigger.Before,
+    func=f"""
+        IF NEW.status <> OLD.status AND (OLD.status, NEW.status) NOT IN
+                (('draft', 'active'), ('active', 'ended')) THEN
+            {_REFUSE.format("promotion status cannot move back", "promotions_promotion_lifecycle")}
+        END IF;
+        IF OLD.status = 'ended' THEN
+            {_REFUSE.format("an ended promotion is read-only", "promotions_promotion_ended_fixed")}
+        END IF;
+        IF ({_changed(_ALWAYS_FIXED)}) OR
+                (OLD.status = 'active' AND ({_changed(_FIXED_WHEN_ACTIVE)})) THEN
+            {_REFUSE.format("field is locked in this status", "promotions_promotion_locked")}
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+only_drafts_are_deleted = pgtrigger.Trigger(
+    name="only_drafts_deleted",
+    operation=pgtrigger.Delete,
+    when=pgtrigger.Before,
+    func=f"""
+        IF OLD.status <> 'draft' THEN
+            {_REFUSE.format("only drafts can be deleted", "promotions_promotion_delete")}
+        END IF;
+        RETURN OLD;
+    """,
+)
+
+audience_of_drafts = pgtrigger.Trigger(
+    name="audience_of_drafts",
+    operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+    when=pgtrigger.Before,
+    declare=[("target_promotion", "bigint")],
+    func=f"""
+        target_promotion := CASE WHEN TG_OP = 'DELETE' THEN OLD.promotion_id
+                                 ELSE NEW.promotion_id END;
+        PERFORM 1 FROM promotions_promotion
+            WHERE id = target_promotion AND status = 'draft' FOR SHARE;
+        IF NOT FOUND THEN
+            {_REFUSE.format("the audience is locked", "promotions_promotiontarget_locked")}
+        END IF;
+        RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+    """,
+)
+
+# The ledger row is the write: it moves the counters, and nothing else may.
+ledger_moves_budget = pgtrigger.Trigger(
+    name="ledger_moves_budget",
+    operation=pgtrigger.Insert,
+    when=pgtrigger.After,
+    func="""
+        UPDATE promotions_budget SET
+            total = total + CASE WHEN NEW.kind = 'fund' THEN NEW.amount ELSE 0 END,
+            reserved = reserved + CASE NEW.kind
+                WHEN 'reserve' THEN NEW.amount
+                WHEN 'capture' THEN -NEW.amount
+                WHEN 'release' THEN -NEW.amount ELSE 0 END,
+            spent = spent + CASE NEW.kind
+                WHEN 'capture' THEN NEW.amount
+                WHEN 'reverse' THEN -NEW.amount ELSE 0 END
+        WHERE id = NEW.budget_id;
+        RETURN NULL;
+    """,
+)
+
+counters_follow_ledger = pgtrigger.Trigger(
+    name="counters_follow_ledger",
+    operation=pgtrigger.Insert | pgtrigger.Update,
+    when=pgtrigger.Before,
+    func=f"""
+        IF TG_OP = 'INSERT' THEN
+            IF NEW.total <> 0 OR NEW.reserved <> 0 OR NEW.spent <> 0 THEN
+                {_REFUSE.format("a budget starts empty; fund it", "promotions_budget_unledgered")}
+            END IF;
+        ELSIF pg_trigger_depth() < 2 AND
+                ({_changed(("total", "reserved", "spent", "promotion_id"))}) THEN
+            {_REFUSE.format("only the ledger moves a budget", "promotions_budget_unledgered")}
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+ledger_is_kept = pgtrigger.Trigger(
+    name="ledger_is_kept",
+    operation=pgtrigger.Update | pgtrigger.Delete,
+    when=pgtrigger.Before,
+    func=f"""
+        -- A draft that is deleted takes its funding along; nothing else leaves the ledger.
+        IF TG_OP = 'UPDATE' OR NOT EXISTS (
+                SELECT 1 FROM promotions_budget b JOIN promotions_promotion p
+                    ON p.id = b.promotion_id
+                WHERE b.id = OLD.budget_id AND p.status = 'draft') THEN
+            {_REFUSE.format("the ledger is append-only", "promotions_budgetentry_append_only")}
+        END IF;
+        RETURN OLD;
+    """,
+)
+
+ledger_is_not_truncated = pgtrigger.Protect(
+    name="no_truncate", operation=pgtrigger.Truncate, level=pgtrigger.Statement
+)
