@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import pgtrigger
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
@@ -13,6 +12,7 @@ from django.db.models.functions import Upper
 from accounts import pii
 from accounts.fields import EncryptedEmail, EncryptedText
 from accounts.roles import Role, Scope, admin_permissions
+from promopulse.lib.triggers import append_only
 
 
 class UserManager(BaseUserManager["User"]):
@@ -182,9 +182,7 @@ class PoolMembership(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["pool", "user"], name="accounts_poolmembership_once"
-            )
+            models.UniqueConstraint(fields=["pool", "user"], name="accounts_poolmembership_once")
         ]
 
     def __str__(self) -> str:
@@ -220,12 +218,7 @@ class AuditEntry(models.Model):
             models.Index(fields=["request_id"], name="accounts_audit_request"),
             models.Index(fields=["actor_user", "id"], name="accounts_audit_actor"),
         ]
-        triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            pgtrigger.Protect(
-                name="no_truncate", operation=pgtrigger.Truncate, level=pgtrigger.Statement
-            ),
-        ]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_type} {self.object_id}"

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 
+from promopulse.lib.triggers import append_only
+
 
 class EventType(models.TextChoices):
     VIEW = "VIEW"
@@ -79,6 +81,9 @@ class ProcessedEvent(models.Model):
     promotion_id = models.BigIntegerField()
     occurred_at = models.DateTimeField()
 
+    class Meta:
+        triggers = append_only()
+
     def __str__(self) -> str:
         return self.event_id
 
@@ -104,6 +109,7 @@ class Event(models.Model):
             ),
             models.Index(fields=["user_id", "occurred_at", "id"], name="engagement_event_user"),
         ]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
@@ -161,7 +167,7 @@ class PromotionUser(models.Model):
 class Undelivered(models.Model):
     """What a retrying and a dead event have in common."""
 
-    event_id = models.CharField(max_length=128, unique=True, db_collation="C")
+    event_id = models.CharField(max_length=128, db_collation="C")
     digest = models.BigIntegerField()
     payload = models.JSONField(help_text="The event as accepted, in the inbox's short keys.")
     type = models.CharField(max_length=6, choices=EventType.choices)
@@ -176,6 +182,9 @@ class Undelivered(models.Model):
 
     class Meta:
         abstract = True
+        constraints = [
+            models.UniqueConstraint(fields=["event_id"], name="%(app_label)s_%(class)s_id")
+        ]
 
     def __str__(self) -> str:
         return f"{self.event_id}: {self.cause}"
@@ -188,7 +197,7 @@ class RetryEvent(Undelivered):
     lease_token = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
 
-    class Meta:
+    class Meta(Undelivered.Meta):
         indexes = [models.Index(fields=["due_at"], name="engagement_retryevent_due")]
 
 
@@ -208,15 +217,14 @@ class DeadLetterEvent(Undelivered):
     dead_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
 
-    class Meta:
+    class Meta(Undelivered.Meta):
         constraints = [
+            *Undelivered.Meta.constraints,
             models.CheckConstraint(
                 name="engagement_deadletter_closed_iff_timed",
                 condition=Q(state__in=["open", "replaying"], closed_at=None)
-                | Q(
-                    state__in=["resolved", "superseded", "discarded"], closed_at__isnull=False
-                ),
-            )
+                | Q(state__in=["resolved", "superseded", "discarded"], closed_at__isnull=False),
+            ),
         ]
         indexes = [
             models.Index(fields=["state", "fingerprint", "id"], name="engagement_deadletter_group"),

@@ -13,6 +13,7 @@ from django.db.models.functions import Upper
 
 from accounts.models import Pool, User
 from promopulse.lib import money
+from promopulse.lib.triggers import no_truncate
 from promotions import states, triggers
 from promotions.states import EffectiveStatus, Status
 
@@ -28,9 +29,7 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
             EffectiveStatus.DRAFT: Q(status=Status.DRAFT),
             EffectiveStatus.ENDED: Q(status=Status.ENDED),
             EffectiveStatus.EXPIRED: Q(status=Status.ACTIVE, end_at__lte=at),
-            EffectiveStatus.PAUSED: Q(
-                status=Status.ACTIVE, paused_at__isnull=False, end_at__gt=at
-            ),
+            EffectiveStatus.PAUSED: Q(status=Status.ACTIVE, paused_at__isnull=False, end_at__gt=at),
             EffectiveStatus.SCHEDULED: Q(
                 status=Status.ACTIVE, paused_at=None, start_at__gt=at, end_at__gt=at
             ),
@@ -45,9 +44,7 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
             Q(user_id=user_id) | Q(pool__memberships__user_id=user_id),
             promotion_id=models.OuterRef("pk"),
         )
-        return self.filter(
-            Q(is_targeted=False) | models.Exists(aimed), status=Status.ACTIVE
-        )
+        return self.filter(Q(is_targeted=False) | models.Exists(aimed), status=Status.ACTIVE)
 
 
 class Promotion(models.Model):
@@ -226,7 +223,7 @@ class BudgetEntry(models.Model):
         triggers = [
             triggers.ledger_moves_budget,
             triggers.ledger_is_kept,
-            triggers.ledger_is_not_truncated,
+            no_truncate(),
         ]
 
     def __str__(self) -> str:

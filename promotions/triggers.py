@@ -124,7 +124,3 @@ ledger_is_kept = pgtrigger.Trigger(
         RETURN OLD;
     """,
 )
-
-ledger_is_not_truncated = pgtrigger.Protect(
-    name="no_truncate", operation=pgtrigger.Truncate, level=pgtrigger.Statement
-)

@@ -12,9 +12,7 @@ class Subscription(models.Model):
     """A user's opt-in to a promotion: one per pair, deactivated but never deleted."""
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="subscriptions")
-    promotion = models.ForeignKey(
-        Promotion, on_delete=models.PROTECT, related_name="subscriptions"
-    )
+    promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, related_name="subscriptions")
     is_active = models.BooleanField(default=True, db_index=True)
     subscribed_at = models.DateTimeField(default=timezone.now)
     deactivated_at = models.DateTimeField(null=True, blank=True)
@@ -33,9 +31,7 @@ class Subscription(models.Model):
         ]
         indexes = [
             models.Index(fields=["user", "is_active"], name="subscriptions_user_active"),
-            models.Index(
-                fields=["promotion", "is_active"], name="subscriptions_promotion_active"
-            ),
+            models.Index(fields=["promotion", "is_active"], name="subscriptions_promotion_active"),
             # The lists, newest first.
             models.Index(
                 fields=["user", "-subscribed_at", "-id"], name="subscriptions_user_newest"

@@ -50,9 +50,7 @@ class ApiMixin:
 
         # Read before anything parses it: the bytes as sent are what a repeat must match.
         body = request._request.body
-        stored = idempotency.once(
-            request._request, client_of(request.user), key, body, act
-        )
+        stored = idempotency.once(request._request, client_of(request.user), key, body, act)
         wants_page = request.accepted_renderer.format == "api"
         return shown[0] if shown and wants_page and stored.status_code < 400 else stored
 
@@ -84,9 +82,7 @@ class ApiViewSet(ApiMixin, GenericViewSet):  # type: ignore[type-arg]
         """One page of a queryset."""
         rows = self.paginate_queryset(queryset)
         context = self.get_serializer_context()
-        return self.get_paginated_response(
-            serializer_class(rows, many=True, context=context).data
-        )
+        return self.get_paginated_response(serializer_class(rows, many=True, context=context).data)
 
     def body(self, serializer_class: Any, **kwargs: Any) -> dict[str, Any]:
         """The validated body of this request."""

@@ -43,4 +43,3 @@ class ReadOnlyAdmin(BaseAdmin):
 
 class BaseInline(ThemedTabularInline):
     extra = 0
-

@@ -123,9 +123,7 @@ REASONS: dict[str, Reason] = {
     "capacity_exceeded": Reason(
         422, "Capacity exceeded", "At most {most} codes can be made with this pattern."
     ),
-    "concurrent_redemption": Reason(
-        409, "Concurrent redemption", "Concurrent redemption detected"
-    ),
+    "concurrent_redemption": Reason(409, "Concurrent redemption", "Concurrent redemption detected"),
     # Events
     "event_conflict": Reason(
         409, "Event conflict", "An event with this id but other fields was accepted before."
@@ -173,9 +171,7 @@ class Invalid(DomainError):
     code = "validation_error"
 
     def __init__(self, field: str, detail: str, code: str = "invalid") -> None:
-        super().__init__(
-            detail, errors=[{"pointer": f"/{field}", "code": code, "detail": detail}]
-        )
+        super().__init__(detail, errors=[{"pointer": f"/{field}", "code": code, "detail": detail}])
 
 
 class InvalidTimeRange(Invalid):

@@ -90,9 +90,7 @@ class MoneyField(serializers.DecimalField):
     def __init__(self, *, currency: str = "currency", **kwargs: Any) -> None:
         self.currency = currency
         kwargs.setdefault("min_value", Decimal(0))
-        super().__init__(
-            max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, **kwargs
-        )
+        super().__init__(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, **kwargs)
 
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool):

@@ -108,7 +108,9 @@ class Keyset(BasePagination):
         if backwards:
             rows.reverse()
         self.next = self._link(rows[-1:], fields, "n") if more or backwards else None
-        self.previous = self._link(rows[:1], fields, "p") if key and (more or not backwards) else None
+        self.previous = (
+            self._link(rows[:1], fields, "p") if key and (more or not backwards) else None
+        )
         return rows
 
     def _read(self, cursor: str, fields: tuple[str, ...]) -> tuple[bool, list[Any]]:
@@ -176,9 +178,9 @@ def _after(order: list[str], key: list[Any]) -> Q:
     for field, value in reversed(list(zip(order, key, strict=True))):
         name, sign = (field[1:], "lt") if field.startswith("-") else (field, "gt")
         same = Q(**{name: value}) & condition if condition else Q()
-        condition = Q(**{f"{name}__{sign}": value}) | same if same else Q(**{f"{name}__{sign}": value})
+        condition = (
+            Q(**{f"{name}__{sign}": value}) | same if same else Q(**{f"{name}__{sign}": value})
+        )
     # Repeats the leading bound alone, so that an index on it can be used.
     name, sign = (order[0][1:], "lte") if order[0].startswith("-") else (order[0], "gte")
     return Q(**{f"{name}__{sign}": key[0]}) & condition
-
-

@@ -1,0 +1,79 @@
+"""Fixtures of every app's tests."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pgtrigger
+import pytest
+from django.test import TransactionTestCase
+from rest_framework.test import APIClient
+
+from accounts.api.authentication import access_token
+from accounts.keys import create_key
+from accounts.models import User
+from accounts.tests.factories import UserFactory
+from promopulse.lib import context
+
+_flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+
+def _flush_append_only_tables(self: TransactionTestCase) -> None:
+    with pgtrigger.ignore():
+        _flush(self)
+
+
+TransactionTestCase._fixture_teardown = _flush_append_only_tables  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_context(settings: Any) -> Iterator[None]:
+    """No actor left over, a cheap password hash, static files that need no collecting."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    context.begin("test")
+    yield
+
+
+@pytest.fixture
+def anonymous() -> APIClient:
+    return APIClient()
+
+
+@pytest.fixture
+def as_user() -> Callable[[User], APIClient]:
+    """A client with this user's access token."""
+
+    def make(user: User) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {access_token(user)}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def as_role(db: None, as_user: Callable[[User], APIClient]) -> Callable[[str], APIClient]:
+    """A client of a new user with this role; the user is `client.user`."""
+
+    def make(role: str) -> APIClient:
+        user = UserFactory(role=role)
+        client = as_user(user)
+        client.user = user  # type: ignore[attr-defined]
+        return client
+
+    return make
+
+
+@pytest.fixture
+def as_service(db: None) -> Callable[..., APIClient]:
+    """A client with a new API key of these scopes."""
+
+    def make(*scopes: str) -> APIClient:
+        _key, text = create_key(name="test", scopes=list(scopes))
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Api-Key {text}")
+        return client
+
+    return make

@@ -1,0 +1,57 @@
+"""What every route does: headers, request ids, clean paths, problem documents."""
+
+import pytest
+
+pytestmark = pytest.mark.django_db
+
+
+def test_every_answer_has_its_headers(client):
+    response = client.get("/health")
+    assert response.json() == {"status": "ok"}
+    assert response["X-Frame-Options"] == "DENY"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-XSS-Protection"] == "1; mode=block"
+    assert "max-age=" in response["Strict-Transport-Security"]
+    assert "default-src 'none'" in response["Content-Security-Policy"]
+    assert response["Referrer-Policy"] == "same-origin"
+    assert float(response["X-Process-Time"]) >= 0
+
+
+def test_a_request_id_is_kept_or_made(client):
+    assert client.get("/health", headers={"X-Request-ID": "abc-1"})["X-Request-ID"] == "abc-1"
+    assert len(client.get("/health", headers={"X-Request-ID": "a b"})["X-Request-ID"]) == 32
+
+
+def test_unknown_api_route_is_a_problem(client):
+    response = client.get("/api/v1/nothing", headers={"X-Request-ID": "r-1"})
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json() == {
+        "type": "/problems/not_found",
+        "title": "Not found",
+        "status": 404,
+        "detail": "There is nothing here.",
+        "instance": "/api/v1/nothing",
+        "code": "not_found",
+        "params": {},
+        "errors": [],
+        "request_id": "r-1",
+    }
+
+
+@pytest.mark.parametrize("path", ["/", "/problems/not_found", "/health/ready", "/docs", "/redoc"])
+def test_pages_open(client, path):
+    assert client.get(path).status_code == 200
+    assert client.get(path.rstrip("/") + "/").status_code == 200
+
+
+def test_nul_in_query_is_refused(client):
+    assert client.get("/api/v1/nothing?q=%00").status_code == 400
+
+
+def test_a_body_over_the_limit_is_refused(client):
+    response = client.post(
+        "/api/v1/nothing", b"x" * (11 * 1024 * 1024), content_type="application/json"
+    )
+    assert response.status_code == 413
+    assert response.json()["code"] == "too_large"
