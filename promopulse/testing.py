@@ -33,7 +33,7 @@ class Servers:
 
     def start(self) -> dict[str, str]:
         services.stop(self.home)  # left by a run that was killed
-        return services.start(self.home, durable=False)
+        return services.start(self.home, durable=False, tied=True)
 
     def stop(self) -> None:
         services.stop(self.home)

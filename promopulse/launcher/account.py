@@ -1,4 +1,4 @@
-"""The system account the embedded PostgreSQL runs under: ours, or an ordinary one if we are root."""
+"""The account the embedded PostgreSQL runs under: ours, or an ordinary one if we are root."""
 
 import os
 import pwd

@@ -64,14 +64,14 @@ def _install(lock):
     wanted = ["install", "--quiet", "--require-hashes", "-r", os.path.join(PROJECT, lock)]
     pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    if subprocess.call(pip + ["install", "--quiet", UV], **quiet) == 0:
+    if subprocess.call([*pip, "install", "--quiet", UV], **quiet) == 0:
         environment = dict(os.environ, UV_LINK_MODE="copy", VIRTUAL_ENV=VENV)
         if not os.environ.get("HOME") and not os.environ.get("UV_CACHE_DIR"):
             environment["UV_CACHE_DIR"] = os.path.join(VENV, ".uv-cache")
-        if subprocess.call([PYTHON, "-m", "uv", "pip"] + wanted, env=environment) == 0:
+        if subprocess.call([PYTHON, "-m", "uv", "pip", *wanted], env=environment) == 0:
             return True
         _say("uv could not install it; trying pip")
-    return subprocess.call(pip + wanted) == 0
+    return subprocess.call([*pip, *wanted]) == 0
 
 
 def _fingerprint(lock):

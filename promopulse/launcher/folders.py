@@ -1,4 +1,4 @@
-"""Where an instance keeps its files when its home is too deep, or closed to the servers' account."""
+"""Where files go when the home is too deep for a socket, or closed to the servers' account."""
 
 import os
 import secrets

@@ -43,10 +43,11 @@ _SETTINGS = {
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-def start(home: Path, *, durable: bool = True, stay: bool = False) -> str:
+def start(home: Path, *, durable: bool = True, tied: bool = False) -> str:
     """Run the cluster of this home and return its URL; one that runs already is used as it is.
 
-    With `stay` it outlives this process. Raises LauncherError when it cannot be started.
+    With `tied` it ends when this process does, even by kill -9. Raises LauncherError when it
+    cannot be started.
     """
     data = _data(home)
     account = server_account(data)
@@ -58,7 +59,7 @@ def start(home: Path, *, durable: bool = True, stay: bool = False) -> str:
         sockets = socket_folder(home, "pg", account)
         settings = _SETTINGS | ({} if durable else _NOT_DURABLE)
         settings["unix_socket_directories"] = f'"{sockets}"'
-        _run_server(home, data, settings, account, stay=stay)
+        _run_server(home, data, settings, account, tied=tied)
     _create_database(sockets)
     return f"postgresql://{USER}@/{DATABASE}?host={quote(str(sockets), safe='/')}"
 
@@ -97,7 +98,7 @@ def _create(home: Path, data: Path, account: Account) -> None:
 
 
 def _run_server(
-    home: Path, data: Path, settings: dict[str, str], account: Account, *, stay: bool
+    home: Path, data: Path, settings: dict[str, str], account: Account, *, tied: bool
 ) -> None:
     _forget_reused_pid(data)
     command = [_binary("postgres", data.parent, account), "-D", str(data)]
@@ -115,7 +116,7 @@ def _run_server(
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=None if stay else die_with_parent(signal.SIGINT),
+                preexec_fn=die_with_parent(signal.SIGINT) if tied else None,
                 **account.popen_options(),
             )
         while server.poll() is None and time.monotonic() < deadline:
@@ -145,7 +146,7 @@ def _create_database(sockets: Path) -> None:
 
 
 def _pid_file(data: Path) -> list[str]:
-    """Its lines: pid, data folder, start time, port, socket folder, address, shared memory, state."""
+    """Lines: pid, data folder, start time, port, socket folder, address, memory, state."""
     try:
         return (data / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:

@@ -51,11 +51,6 @@ def ensure(home: Path, *, demo: bool = False) -> dict[str, str]:
     }
 
 
-def missing() -> list[str]:
-    """The secrets the environment does not hold."""
-    return [name for name in NAMES if not os.environ.get(name)]
-
-
 def write_private(file: Path, text: str) -> None:
     """Replace a file's content in one step; only its owner can read it."""
     temporary = _private_temporary(file, text)

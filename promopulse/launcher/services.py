@@ -9,16 +9,18 @@ from pathlib import Path
 from promopulse.launcher import postgres, valkey
 from promopulse.launcher.folders import make_home
 
+URLS = ("DATABASE_URL", "REDIS_URL")
 
-def start(home: Path, *, durable: bool = True, stay: bool = False) -> dict[str, str]:
+
+def start(home: Path, *, durable: bool = True, tied: bool = False) -> dict[str, str]:
     """Start what the environment gives no URL for; returns the variables that lead to it."""
     make_home(home)
     urls = {}
     with _alone(home):
         if not os.environ.get("DATABASE_URL"):
-            urls["DATABASE_URL"] = postgres.start(home, durable=durable, stay=stay)
+            urls["DATABASE_URL"] = postgres.start(home, durable=durable, tied=tied)
         if not os.environ.get("REDIS_URL"):
-            urls["REDIS_URL"] = valkey.start(home, durable=durable, stay=stay)
+            urls["REDIS_URL"] = valkey.start(home, durable=durable, tied=tied)
     return urls
 
 

@@ -19,14 +19,15 @@ STOP_SECONDS = 30.0
 _SOCKET = "valkey.sock"
 
 
-def start(home: Path, *, durable: bool = True, stay: bool = False) -> str:
+def start(home: Path, *, durable: bool = True, tied: bool = False) -> str:
     """Run the server of this home and return its URL; one that runs already is used as it is.
 
-    With `stay` it outlives this process. Raises LauncherError when it cannot be started.
+    With `tied` it ends when this process does, even by kill -9. Raises LauncherError when it
+    cannot be started.
     """
     path = socket_folder(home, "valkey", Account()) / _SOCKET
     if ask(path, "PING") is None:
-        _run_server(home, path, durable=durable, stay=stay)
+        _run_server(home, path, durable=durable, tied=tied)
     return f"unix://{quote(str(path), safe='/')}"
 
 
@@ -53,7 +54,7 @@ def ask(path: Path, command: str) -> str | None:
             return None
 
 
-def _run_server(home: Path, path: Path, *, durable: bool, stay: bool) -> None:
+def _run_server(home: Path, path: Path, *, durable: bool, tied: bool) -> None:
     data = home / "valkey-data"
     data.mkdir(mode=0o700, exist_ok=True)
     log = home / "logs" / "valkey.log"
@@ -70,7 +71,7 @@ def _run_server(home: Path, path: Path, *, durable: bool, stay: bool) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=None if stay else die_with_parent(signal.SIGTERM),
+        preexec_fn=die_with_parent(signal.SIGTERM) if tied else None,
     )
     ready = wait_until(
         lambda: ask(path, "PING") == "+PONG" or server.poll() is not None, seconds=START_SECONDS

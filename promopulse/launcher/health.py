@@ -1,0 +1,51 @@
+"""Whether a process does its work: asked by the launcher and by container health checks."""
+
+import http.client
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from promopulse.environment import PROJECT
+from promopulse.launcher import processes
+
+# Celery writes beat's schedule file every three minutes.
+BEAT_SILENCE_SECONDS = 600.0
+
+
+def web_is_ready() -> bool:
+    """Whether the web process answers that it, its database and its migrations are ready."""
+    host = processes.host()
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    connection = http.client.HTTPConnection(address, processes.port(), timeout=5)
+    try:
+        # By this name, which is always allowed, whatever the address.
+        connection.request("GET", "/health/ready", headers={"Host": "localhost"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def worker_is_well() -> bool:
+    """Whether this machine's worker answers through the broker."""
+    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "promopulse"]
+    command = [*celery, "inspect", "ping", "--timeout", "5", "--destination"]
+    command.append(f"celery@{_host_name()}")
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, check=False).returncode == 0
+
+
+def beat_is_well(home: Path) -> bool:
+    """Whether beat has written its schedule lately."""
+    try:
+        written_at = (home / "beat-schedule").stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return time.time() - written_at < BEAT_SILENCE_SECONDS
+
+
+def _host_name() -> str:
+    from celery.utils.nodenames import gethostname
+
+    return gethostname()
