@@ -169,6 +169,7 @@ class Undelivered(models.Model):
 
     event_id = models.CharField(max_length=128, db_collation="C")
     digest = models.BigIntegerField()
+    batch_id = models.BigIntegerField(help_text="The batch whose header counts this event.")
     payload = models.JSONField(help_text="The event as accepted, in the inbox's short keys.")
     type = models.CharField(max_length=6, choices=EventType.choices)
     promotion_id = models.BigIntegerField(null=True)
@@ -193,9 +194,7 @@ class Undelivered(models.Model):
 class RetryEvent(Undelivered):
     """An event that may succeed later (its user or promotion is not known yet)."""
 
-    due_at = models.DateTimeField()
-    lease_token = models.UUIDField(null=True)
-    leased_until = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(help_text="Moved on when it is tried, before it is tried.")
 
     class Meta(Undelivered.Meta):
         indexes = [models.Index(fields=["due_at"], name="engagement_retryevent_due")]

@@ -12,6 +12,14 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+@app.on_after_finalize.connect
+def plan_beat(sender: Celery, **_kwargs: object) -> None:
+    """The static schedule, kept beside the tasks it is about."""
+    from engagement.tasks import BEAT
+
+    sender.conf.beat_schedule = BEAT
+
+
 @setup_logging.connect
 def keep_our_logging(**_kwargs: object) -> None:
     """Django has set up JSON logs already; Celery would replace them."""

@@ -26,5 +26,3 @@ class ActivePromotionFactory(PromotionFactory):
 class EndedPromotionFactory(ActivePromotionFactory):
     status = Status.ENDED
     ended_at = factory.SelfAttribute("end_at")
-
-

@@ -1,0 +1,66 @@
+"""Why an event was not counted: one list, the same words in dead letters, API and admin."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Category(StrEnum):
+    REFUSED = "refused"  # a rule says no, whenever it is tried
+    MAYBE_LATER = "maybe_later"  # what it names may appear
+
+
+@dataclass(frozen=True)
+class Cause:
+    category: Category
+    sentence: str
+    remedy: str
+
+
+CAUSES = {
+    "unknown_subscription": Cause(
+        Category.MAYBE_LATER,
+        "The subscription does not exist.",
+        "Create it, then replay.",
+    ),
+    "unknown_user": Cause(
+        Category.MAYBE_LATER, "The user does not exist.", "Create the user, then replay."
+    ),
+    "unknown_promotion": Cause(
+        Category.MAYBE_LATER,
+        "The promotion does not exist.",
+        "Create the promotion, then replay.",
+    ),
+    "subscription_mismatch": Cause(
+        Category.REFUSED,
+        "The subscription belongs to another user or promotion than the event says.",
+        "The sender has to correct its event and send it under a new id.",
+    ),
+    "promotion_not_active": Cause(
+        Category.REFUSED,
+        "The promotion was never activated.",
+        "Activate the promotion, then replay.",
+    ),
+    "promotion_not_started": Cause(
+        Category.REFUSED,
+        "The event happened before the promotion's window.",
+        "Correct the sender's clock, or discard.",
+    ),
+    "promotion_expired": Cause(
+        Category.REFUSED,
+        "The event happened after the promotion's window.",
+        "Discard, or correct the sender's clock.",
+    ),
+    "promotion_ended": Cause(
+        Category.REFUSED, "The event happened after the promotion was ended.", "Discard."
+    ),
+    "subscription_inactive": Cause(
+        Category.REFUSED,
+        "The event happened after the subscription was deactivated.",
+        "Discard, or reactivate the subscription and replay.",
+    ),
+}
+
+
+def fingerprint(cause: str, promotion_id: int | None) -> str:
+    """What groups letters: the cause, and the promotion where it is the promotion's state."""
+    return f"{cause}:{promotion_id}" if cause.startswith("promotion_") else cause

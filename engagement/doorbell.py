@@ -1,0 +1,78 @@
+"""The doorbell: wakes a worker after a commit. Losing a ring only delays; the rows are the truth.
+
+Rings are coalesced by a mark in Redis: while it stands, a drain is on its way and will look at the
+inbox again after it has taken the mark away. A Redis that is away or slow costs a request some
+tenths of a second once a second at most, never its answer.
+"""
+
+import logging
+import time
+from functools import cache
+from typing import Any
+
+import redis
+from django.conf import settings
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from kombu.pools import producers
+
+from promopulse.lib import redis as fast_redis
+
+logger = logging.getLogger(__name__)
+
+MARK = "pp:doorbell"
+TASK = "engagement.drain_inbox"
+REST_AFTER_FAILURE = 1.0  # seconds
+
+_resting_until = 0.0
+
+
+def ring() -> bool:
+    """Ask for a drain unless one is on its way. Never raises; False when the bell is broken."""
+    global _resting_until
+    if time.monotonic() < _resting_until:
+        return False
+    try:
+        lifetime = int(settings.DOORBELL_LIFETIME.total_seconds() * 1000)
+        if fast_redis.client().set(MARK, b"1", nx=True, px=lifetime):
+            send()
+    except (redis.RedisError, OperationalError, OSError) as error:
+        _resting_until = time.monotonic() + REST_AFTER_FAILURE
+        logger.warning("doorbell failed", extra={"error": type(error).__name__})
+        return False
+    return True
+
+
+def answer() -> None:
+    """Take the mark away: from now on a new ring sends a new message. Never raises."""
+    try:
+        fast_redis.client().delete(MARK)
+    except redis.RedisError:
+        logger.warning("doorbell mark left to expire")
+
+
+def call_help() -> None:
+    """Wake one more worker for a backlog. Never raises."""
+    try:
+        send()
+    except (redis.RedisError, OperationalError, OSError):
+        logger.warning("could not call for help")
+
+
+def send() -> None:
+    """Put one drain message on the broker, at once or not at all."""
+    from promopulse.celery import app
+
+    with producers[_broker()].acquire(block=True, timeout=1) as producer:
+        app.send_task(TASK, producer=producer, retry=False, ignore_result=True, queue="events")
+
+
+@cache
+def _broker() -> Any:
+    """The broker with timeouts for a request; the worker's own are patient."""
+    options = settings.CELERY_BROKER_TRANSPORT_OPTIONS | {
+        "socket_timeout": fast_redis.ANSWER_SECONDS,
+        "socket_connect_timeout": fast_redis.CONNECT_SECONDS,
+        "max_retries": 0,
+    }
+    return Connection(settings.CELERY_BROKER_URL, transport_options=options)

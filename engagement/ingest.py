@@ -1,0 +1,170 @@
+"""Ingest: from a request body to one committed inbox row.
+
+The row is the truth: it is committed before the answer. One statement decides: it looks up which
+ids were counted before, checks that the caller may still send, and inserts the row unless some are
+known. Nothing is locked. A crash before the commit leaves nothing (the client sends again), one
+after it leaves a row that the beat finds even if nobody rings.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from msgspec import Struct
+
+from engagement import doorbell, wire
+from promopulse.lib import context, sql
+from promopulse.lib.strict_json import Unreadable
+
+CONFLICT_WORDS = "An event with this id but other fields was accepted before."
+
+
+class Outcome(Struct):
+    """What became of a request's events. `batch_id` is None when nothing was new."""
+
+    batch_id: int | None
+    accepted: int
+    duplicates: int
+    rejected: list[wire.Rejected]
+
+
+class CallerGone(Exception):
+    """The key was revoked, or the person may not send events any more."""
+
+
+class Caller(Struct, frozen=True):
+    """Who sends: exactly one of a live API key or a person; `None` of both is the system."""
+
+    key_id: int | None = None
+    user_id: int | None = None
+    token_version: int = 0
+
+    @property
+    def client(self) -> str:
+        return f"key:{self.key_id}" if self.key_id else f"user:{self.user_id}"
+
+
+SYSTEM = Caller()
+
+_CALLER_MAY = """
+    CASE
+        WHEN %(key_id)s::bigint IS NOT NULL THEN EXISTS (
+            SELECT FROM accounts_apikey WHERE id = %(key_id)s AND revoked_at IS NULL)
+        WHEN %(user_id)s::bigint IS NOT NULL THEN EXISTS (
+            SELECT FROM accounts_user WHERE id = %(user_id)s AND is_active
+                AND role IN ('ops', 'admin') AND token_version = %(token_version)s::int)
+        ELSE true
+    END"""
+
+_STORE = f"""
+WITH caller AS MATERIALIZED (SELECT {_CALLER_MAY} AS may),
+known AS MATERIALIZED (
+    SELECT event_id, digest FROM engagement_processedevent WHERE event_id = ANY(%(ids)s::text[])
+),
+stored AS (
+    INSERT INTO engagement_ingestbatch (origin, client, request_id, received_at, accepted, body,
+        attempts, processed, duplicates, conflicts, retrying, dead)
+    SELECT 'api', %(client)s, %(request_id)s, %(received_at)s, %(accepted)s, %(body)s,
+        0, 0, 0, 0, 0, 0
+    FROM caller WHERE may AND (%(known_filtered)s::boolean OR NOT EXISTS (SELECT FROM known))
+    RETURNING id
+)
+SELECT (SELECT may FROM caller), (SELECT id FROM stored),
+    (SELECT jsonb_object_agg(event_id, digest) FROM known)
+"""
+
+
+def ingest_body(body: bytes, *, ndjson: bool, caller: Caller = SYSTEM) -> Outcome:
+    """Accept the events of a `{"events": [...]}` or NDJSON body.
+
+    Raises Unreadable when the body makes no sense as a whole, CallerGone, and database errors.
+    """
+    events = wire.decode_all(body, ndjson=ndjson)
+    if events is not None:
+        _check_count(len(events))
+        return ingest_events(list(enumerate(events)), rejected=[], caller=caller)
+    good: list[tuple[int, wire.EventIn]] = []
+    rejected: list[wire.Rejected] = []
+    texts = wire.split(body, ndjson=ndjson)
+    _check_count(len(texts))
+    for index, text in enumerate(texts):
+        try:
+            good.append((index, wire.decode_one(text)))
+        except Unreadable as error:
+            shown = wire.shown_id(text)
+            rejected.append(wire.Rejected(index, shown, "validation_error", str(error)))
+    return ingest_events(good, rejected=rejected, caller=caller)
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= wire.MAX_EVENTS:
+        raise Unreadable(f"1 to {wire.MAX_EVENTS} events are expected, {count} were sent")
+
+
+def ingest_events(
+    events: list[tuple[int, wire.EventIn]], *, rejected: list[wire.Rejected], caller: Caller
+) -> Outcome:
+    """Accept decoded events, each with its index in the request. Rings the doorbell."""
+    now = datetime.now(UTC)
+    fresh: dict[str, tuple[int, wire.StoredEvent]] = {}
+    duplicates = 0
+    for index, event in events:
+        try:
+            stored = wire.accept(event, now)
+        except (wire.Refusal, Unreadable) as error:
+            rejected.append(wire.Rejected(index, event.event_id, "validation_error", str(error)))
+            continue
+        first = fresh.setdefault(stored.i, (index, stored))
+        if first[1] is stored:
+            continue
+        if first[1].h == stored.h:
+            duplicates += 1
+        else:
+            rejected.append(_conflict(index, stored.i))
+    batch_id = None
+    if fresh:
+        batch_id, known = _store(fresh, now, caller, known_filtered=False)
+        for event_id, digest in known.items():
+            index, stored = fresh.pop(event_id)
+            if stored.h == digest:
+                duplicates += 1
+            else:
+                rejected.append(_conflict(index, event_id))
+        if known and fresh:
+            batch_id, _ = _store(fresh, now, caller, known_filtered=True)
+    if batch_id is not None:
+        transaction.on_commit(doorbell.ring)
+    rejected.sort(key=lambda one: one.index)
+    return Outcome(batch_id, len(fresh), duplicates, rejected)
+
+
+def _conflict(index: int, event_id: str) -> wire.Rejected:
+    return wire.Rejected(index, event_id, "event_conflict", CONFLICT_WORDS)
+
+
+def _store(
+    fresh: dict[str, tuple[int, wire.StoredEvent]],
+    now: datetime,
+    caller: Caller,
+    *,
+    known_filtered: bool,
+) -> tuple[int | None, dict[str, Any]]:
+    may, batch_id, known = sql.fetch_one(
+        _STORE,
+        {
+            "key_id": caller.key_id,
+            "user_id": caller.user_id,
+            "token_version": caller.token_version,
+            "client": caller.client if caller != SYSTEM else "",
+            "request_id": context.request_id.get(),
+            "received_at": now,
+            "accepted": len(fresh),
+            "body": wire.encode([stored for _, stored in fresh.values()]),
+            "ids": list(fresh),
+            "known_filtered": known_filtered,
+        },
+    )
+    if not may:
+        raise CallerGone()
+    return batch_id, msgspec.json.decode(known or "{}")  # Django leaves jsonb as text

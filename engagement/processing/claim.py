@@ -1,0 +1,74 @@
+"""Claiming: who works on which inbox rows, for how long."""
+
+import uuid
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from promopulse.lib import sql
+
+# Rows of the oldest first, until they hold enough events; one row is taken whatever it holds. A
+# row that was claimed before and came back is taken alone: it may be what killed its worker.
+_CLAIM = """
+WITH waiting AS MATERIALIZED (
+    SELECT id, accepted, attempts FROM engagement_ingestbatch
+    WHERE processed_at IS NULL
+        AND (leased_until IS NULL OR leased_until < clock_timestamp())
+    ORDER BY id LIMIT %(rows)s
+    FOR UPDATE SKIP LOCKED
+),
+ranked AS (
+    SELECT id, attempts, row_number() OVER (ORDER BY id) AS place,
+        sum(accepted) OVER (ORDER BY id) AS events,
+        bool_or(attempts > 0) OVER (ORDER BY id) AS troubled
+    FROM waiting
+),
+chosen AS (
+    SELECT id FROM ranked WHERE place = 1 OR (events <= %(events)s AND NOT troubled)
+)
+UPDATE engagement_ingestbatch batch SET
+    attempts = batch.attempts + 1,
+    lease_token = %(token)s::uuid,
+    leased_until = clock_timestamp() + %(lease)s::interval
+FROM chosen WHERE batch.id = chosen.id
+RETURNING batch.id, (SELECT count(*) FROM waiting)
+"""
+
+_HOLD = """
+SELECT id FROM engagement_ingestbatch
+WHERE id = ANY(%(rows)s::bigint[]) AND lease_token = %(token)s::uuid AND processed_at IS NULL
+ORDER BY id FOR UPDATE
+"""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Inbox rows that are ours while the token stands; `more` says that others were waiting."""
+
+    rows: list[int]
+    token: uuid.UUID
+    more: bool
+
+
+def claim() -> Claim | None:
+    """Take waiting rows, in a transaction of its own. None when there are none."""
+    token = uuid.uuid4()
+    taken = sql.fetch_all(
+        _CLAIM,
+        {
+            "rows": settings.INBOX_ROWS_PER_TRANSACTION,
+            "events": settings.INBOX_EVENTS_PER_TRANSACTION,
+            "lease": settings.INBOX_LEASE,
+            "token": token,
+        },
+    )
+    if not taken:
+        return None
+    rows = sorted(row for row, _ in taken)
+    return Claim(rows, token, more=taken[0][1] > len(rows))
+
+
+def hold(claim: Claim) -> list[int]:
+    """Lock, inside the processing transaction, the claimed rows that are still ours."""
+    held = sql.fetch_all(_HOLD, {"rows": claim.rows, "token": claim.token})
+    return [row for (row,) in held]

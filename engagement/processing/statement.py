@@ -1,0 +1,157 @@
+"""The processing statement: judge, count once, roll up, in one round trip.
+
+What it locks, in this order, so that two of them never wait for each other in a circle: processed
+ids in sorted order, then users of promotions, then rollup rows, each sorted by its key. Aggregating
+before the upsert makes one row version per cell instead of one per event.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from promopulse.lib import sql
+
+_COLUMNS = """(i text, h bigint, t text, s bigint, u bigint, p bigint,
+    o timestamptz, a numeric, m jsonb)"""
+
+INBOX_SOURCE = f"""
+    SELECT b.id AS batch, x.n, b.received_at, x.i, x.h, x.t, x.s, x.u, x.p, x.o, x.a, x.m
+    FROM engagement_ingestbatch b
+    CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(b.body::jsonb) AS {_COLUMNS})
+        WITH ORDINALITY AS x(i, h, t, s, u, p, o, a, m, n)
+    WHERE b.id = ANY(%(rows)s::bigint[])
+"""
+
+RETRY_SOURCE = f"""
+    SELECT r.id AS batch, 1 AS n, r.received_at, x.i, x.h, x.t, x.s, x.u, x.p, x.o, x.a, x.m
+    FROM engagement_retryevent r
+    CROSS JOIN LATERAL jsonb_to_record(r.payload) AS x{_COLUMNS}
+    WHERE r.id = ANY(%(rows)s::bigint[])
+"""
+
+# Each event is judged by its own time, against the rows as they are now.
+_PROCESS = """
+WITH source AS ({source}),
+judged AS MATERIALIZED (
+    SELECT source.batch, source.n, source.received_at, source.i, source.h, source.t, source.o,
+        source.a, source.m, source.s, source.u, source.p,
+        sub.id AS subscription_id,
+        coalesce(sub.user_id, source.u) AS user_id,
+        coalesce(sub.promotion_id, source.p) AS promotion_id,
+        CASE
+            WHEN source.s IS NOT NULL AND sub.id IS NULL THEN 'unknown_subscription'
+            WHEN source.u <> sub.user_id OR source.p <> sub.promotion_id
+                THEN 'subscription_mismatch'
+            WHEN sub.id IS NULL AND person.id IS NULL THEN 'unknown_user'
+            WHEN promotion.id IS NULL THEN 'unknown_promotion'
+            WHEN promotion.status = 'draft' THEN 'promotion_not_active'
+            WHEN source.o < promotion.start_at THEN 'promotion_not_started'
+            WHEN source.o >= promotion.end_at THEN 'promotion_expired'
+            WHEN source.o >= promotion.ended_at THEN 'promotion_ended'
+            WHEN source.o >= sub.deactivated_at THEN 'subscription_inactive'
+        END AS cause
+    FROM source
+    LEFT JOIN LATERAL (
+        SELECT id, user_id, promotion_id, deactivated_at FROM subscriptions_subscription
+        WHERE id = source.s
+        UNION ALL
+        SELECT id, user_id, promotion_id, deactivated_at FROM subscriptions_subscription
+        WHERE source.s IS NULL AND user_id = source.u AND promotion_id = source.p
+    ) sub ON true
+    LEFT JOIN accounts_user person ON sub.id IS NULL AND person.id = source.u
+    LEFT JOIN promotions_promotion promotion
+        ON promotion.id = coalesce(sub.promotion_id, source.p)
+),
+first AS MATERIALIZED (
+    SELECT DISTINCT ON (i) * FROM judged WHERE cause IS NULL ORDER BY i, batch, n
+),
+counted AS (
+    INSERT INTO engagement_processedevent (event_id, digest, promotion_id, occurred_at)
+    SELECT i, h, promotion_id, o FROM first ORDER BY i
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING event_id
+),
+good AS MATERIALIZED (
+    SELECT first.*, date_trunc('hour', o, 'UTC') AS hour
+    FROM first JOIN counted ON counted.event_id = first.i
+),
+facts AS (
+    INSERT INTO engagement_event (event_id, type, promotion_id, user_id, subscription_id,
+        occurred_at, received_at, amount, metadata)
+    SELECT i, t, promotion_id, user_id, subscription_id, o, received_at, a, m FROM good
+),
+newcomers AS (
+    INSERT INTO engagement_promotionuser (promotion_id, type, user_id, first_hour)
+    SELECT DISTINCT ON (promotion_id, t, user_id) promotion_id, t, user_id, hour
+    FROM good ORDER BY promotion_id, t, user_id, hour
+    ON CONFLICT (promotion_id, type, user_id) DO NOTHING
+    RETURNING promotion_id, type, first_hour
+),
+cells AS (
+    SELECT promotion_id, t AS type, hour, count(*) AS events, coalesce(sum(a), 0) AS amount
+    FROM good GROUP BY 1, 2, 3
+),
+rollup AS (
+    INSERT INTO engagement_eventstat AS stat
+        (promotion_id, type, hour, events, new_users, amount)
+    SELECT promotion_id, type, hour, cells.events, coalesce(fresh.users, 0), cells.amount
+    FROM cells LEFT JOIN (
+        SELECT promotion_id, type, first_hour AS hour, count(*) AS users
+        FROM newcomers GROUP BY 1, 2, 3
+    ) fresh USING (promotion_id, type, hour)
+    ORDER BY promotion_id, type, hour
+    ON CONFLICT (promotion_id, type, hour) DO UPDATE SET
+        events = stat.events + excluded.events,
+        new_users = stat.new_users + excluded.new_users,
+        amount = stat.amount + excluded.amount
+)
+SELECT
+    (SELECT jsonb_agg(event_id) FROM (
+        SELECT event_id FROM engagement_deadletterevent JOIN counted USING (event_id)
+            WHERE closed_at IS NULL
+        UNION
+        SELECT event_id FROM engagement_retryevent JOIN counted USING (event_id)
+    ) undelivered),
+    (SELECT jsonb_object_agg(batch, n) FROM (
+        SELECT batch, count(*) AS n FROM good GROUP BY batch) per_batch),
+    CASE WHEN (SELECT count(*) FROM good) < (SELECT count(*) FROM judged) THEN (
+        SELECT jsonb_agg(to_jsonb(judged) ORDER BY i, batch, n) FROM judged
+        WHERE NOT EXISTS (
+            SELECT FROM good WHERE good.batch = judged.batch AND good.n = judged.n)
+    ) END
+"""
+
+_FROM_INBOX = _PROCESS.format(source=INBOX_SOURCE)
+_FROM_RETRIES = _PROCESS.format(source=RETRY_SOURCE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of the statement did."""
+
+    counted: dict[int, int]  # events counted, per inbox row or RetryEvent
+    delivered: list[str]  # ids among them that stood as retrying or dead
+    leftovers: list[dict[str, Any]]
+    """Events with their short keys, resolved ids, and `cause`: why one was refused, or None when
+    its id was counted before."""
+
+
+def process_inbox(rows: list[int]) -> Outcome:
+    """Count the events of these inbox rows."""
+    return _run(_FROM_INBOX, rows)
+
+
+def process_retries(rows: list[int]) -> Outcome:
+    """Count these RetryEvents; `batch` is the RetryEvent's id."""
+    return _run(_FROM_RETRIES, rows)
+
+
+def _run(statement: str, rows: list[int]) -> Outcome:
+    # Django leaves jsonb as text.
+    delivered, counted, leftovers = (
+        msgspec.json.decode(text or "null") for text in sql.fetch_one(statement, {"rows": rows})
+    )
+    return Outcome(
+        {int(batch): n for batch, n in (counted or {}).items()}, delivered or [], leftovers or []
+    )

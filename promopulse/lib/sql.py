@@ -1,0 +1,34 @@
+"""Raw statements on hot paths: prepared on the server, parameters bound there.
+
+Django interpolates parameters on the client, so the server plans every statement anew; a plan of
+the ingest or processing statement costs more than running it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+
+@contextmanager
+def prepared_cursor() -> Iterator["psycopg.Cursor[Any]"]:
+    """A server-side binding cursor on Django's connection; errors are Django's."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        yield cursor
+
+
+def fetch_one(sql: str, params: Mapping[str, Any]) -> Any:
+    """Run a statement, prepared, and give its only row (None without one)."""
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, params, prepare=True)
+        return cursor.fetchone()
+
+
+def fetch_all(sql: str, params: Mapping[str, Any]) -> list[Any]:
+    """Run a statement, prepared, and give its rows."""
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, params, prepare=True)
+        return cursor.fetchall()
