@@ -5,16 +5,14 @@ Named by `addopts` in pytest.ini, so it is loaded before pytest-django reads the
 instead. Runs at the same time take a folder each.
 """
 
-import fcntl
 import os
 from collections.abc import Generator
-from pathlib import Path
-from typing import IO
+from urllib.parse import urlsplit
 
 import pytest
 
-from promopulse import environment
-from promopulse.launcher import services
+from promopulse.launcher.disposable import Servers
+from promopulse.launcher.services import URLS
 
 SECRETS = {
     "SECRET_KEY": "a-secret-key-for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz",
@@ -23,21 +21,6 @@ SECRETS = {
     "JWT_SIGNING_KEY": "a-jwt-signing-key-for-tests-only-0123456789-abcdefghijklm",
     "IDEMPOTENCY_KEY_SECRET": "an-idempotency-key-for-tests-only-0123456789-abcdefghij",
 }
-
-
-class Servers:
-    """The servers of this run: nothing else may use their folder until `stop`."""
-
-    def __init__(self) -> None:
-        self.home, self._lock = _free_home(environment.home())
-
-    def start(self) -> dict[str, str]:
-        services.stop(self.home)  # left by a run that was killed
-        return services.start(self.home, durable=False, tied=True)
-
-    def stop(self) -> None:
-        services.stop(self.home)
-        self._lock.close()
 
 
 _SERVERS = pytest.StashKey[Servers]()
@@ -62,7 +45,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _set_environment(servers: Servers) -> None:
     """Nothing of the developer's own instance or `.env` reaches a test."""
-    for name in ("DATABASE_URL", "REDIS_URL"):
+    for name in URLS:
         os.environ.pop(name, None)
         if given := os.environ.get(f"TEST_{name}"):
             os.environ[name] = given
@@ -73,27 +56,10 @@ def _set_environment(servers: Servers) -> None:
 
 def _take_own_redis_database(number: int) -> None:
     """Each xdist worker works in a database of its own; pytest-django does so for PostgreSQL."""
-    url = os.environ["REDIS_URL"]
-    if url.startswith("unix:"):
-        os.environ["REDIS_URL"] = f"{url.partition('?')[0]}?db={number + 1}"
+    address = urlsplit(os.environ["REDIS_URL"])
+    if address.scheme == "unix":
+        os.environ["REDIS_URL"] = f"unix://{address.path}?db={number + 1}"
+        broker = f"redis+socket://{address.path}?virtual_host={number + 1}"
+        os.environ["CELERY_BROKER_URL"] = broker
     else:
-        server, _, path = url.partition("://")[2].partition("/")
-        query = path.partition("?")[2]
-        os.environ["REDIS_URL"] = f"{url.partition('://')[0]}://{server}/{number + 1}" + (
-            f"?{query}" if query else ""
-        )
-
-
-def _free_home(home: Path) -> tuple[Path, IO[str]]:
-    home.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        name = "test" if number == 1 else f"test-{number}"
-        lock = (home / f"{name}.lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            number += 1
-        else:
-            return home / name, lock
+        os.environ["REDIS_URL"] = address._replace(path=f"/{number + 1}").geturl()

