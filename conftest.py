@@ -1,6 +1,6 @@
 """Fixtures of every app's tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pgtrigger
@@ -8,11 +8,11 @@ import pytest
 from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 
-from accounts.api.authentication import access_token
 from accounts.keys import create_key
 from accounts.models import User
 from accounts.tests.factories import UserFactory
-from promopulse.lib import context
+from accounts.tokens import access_token
+from promopulse.lib import context, limits
 
 _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
@@ -26,14 +26,21 @@ TransactionTestCase._fixture_teardown = _flush_append_only_tables  # type: ignor
 
 
 @pytest.fixture(autouse=True)
-def _fresh_context(settings: Any) -> Iterator[None]:
-    """No actor left over, a cheap password hash, static files that need no collecting."""
+def _fresh_context(settings: Any) -> None:
+    """No actor left over, a cheap password hash, no rate limits, no files to collect first."""
+    settings.RATE_LIMITS_ON = False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
     context.begin("test")
-    yield
+
+
+@pytest.fixture
+def rate_limits(settings: Any) -> None:
+    """Rate limits on, with nothing counted yet."""
+    settings.RATE_LIMITS_ON = True
+    limits.forget_all()
 
 
 @pytest.fixture

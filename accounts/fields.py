@@ -1,7 +1,8 @@
 """Encrypted columns: django-fernet-fields-v2 behind a guard against silent data loss.
 
-The library encrypts whatever it is given, also the text of an SQL expression: `update(phone=F("x"))`
-and `bulk_update()` would store the expression's repr. The guard lets through only values.
+The library encrypts whatever it is given, also the text of an SQL expression:
+`update(phone=F("x"))` and `bulk_update()` would store the expression's repr. The guard lets
+through only values.
 """
 
 from typing import Any

@@ -19,63 +19,92 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
 from accounts.models import IdempotencyRecord
-from promopulse.lib.errors import DomainError
+from promopulse.lib.errors import DomainError, Invalid
 from promopulse.lib.problems import problem_for
 from promopulse.lib.time import ClockTimestamp
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
+OPERATION_LENGTH = 128
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
-# Refusals that say nothing about the state, or pass: the same request may succeed later.
-_NOT_STORED = frozenset(
-    "validation_error not_found permission_denied not_authenticated rate_limited malformed "
-    "unavailable internal_error version_conflict concurrent_redemption".split()
-)
+# A refusal is stored when it tells of the state. One that tells of the request alone, of the
+# caller, or that passes by itself is not: the same request may succeed later.
+_STATE_STATUSES = frozenset({409, 410, 422})
+_PASSING = frozenset({"version_conflict", "concurrent_redemption"})
 
 
 def once(
-    request: HttpRequest, client: str, key: str, body: bytes, act: Callable[[], HttpResponse]
+    request: HttpRequest, client: str, key: str, act: Callable[[], HttpResponse]
 ) -> HttpResponse:
     """Run `act` unless this key was answered before; then give that answer.
 
     `act` returns a rendered 2xx answer or raises. Raises IdempotencyInProgress,
     IdempotencyKeyReused and whatever `act` raises.
     """
-    operation = f"{request.method} {request.path}"[:128]
+    operation = _operation(request)
     with transaction.atomic():
         if not _try_lock(f"{client}\0{operation}\0{key}"):
             raise IdempotencyInProgress()
-        fingerprint = hmac.digest(settings.IDEMPOTENCY_KEY_SECRET.encode(), body, "sha256")
-        known = (
-            IdempotencyRecord.objects.filter(client=client, operation=operation, key=key)
-            .filter(created_at__gt=ClockTimestamp() - settings.IDEMPOTENCY_RETENTION)
-            .first()
-        )
+        fingerprint = _fingerprint(request)
+        known = IdempotencyRecord.objects.filter(
+            client=client,
+            operation=operation,
+            key=key,
+            created_at__gt=ClockTimestamp() - settings.IDEMPOTENCY_RETENTION,
+        ).first()
         if known:
             return _replay(known, fingerprint)
         try:
             with transaction.atomic():
                 response = act()
         except DomainError as refusal:
-            if refusal.code in _NOT_STORED:
-                raise
             problem = problem_for(refusal, request)
-            assert problem is not None
+            if problem is None or not _tells_of_state(refusal):
+                raise
             response = problem
-        IdempotencyRecord.objects.update_or_create(
+        record = IdempotencyRecord(
             client=client,
             operation=operation,
             key=key,
-            defaults={
-                "request_hmac": fingerprint,
-                "status": response.status_code,
-                "content_type": response.headers["Content-Type"],
-                "body": response.content.decode(),
-                "created_at": ClockTimestamp(),
-            },
+            request_hmac=fingerprint,
+            status=response.status_code,
+            content_type=response.headers["Content-Type"],
+            body=response.content.decode(),
+        )
+        # Over an answer that is past its retention, if there is one.
+        IdempotencyRecord.objects.bulk_create(
+            [record],
+            update_conflicts=True,
+            unique_fields=["client", "operation", "key"],
+            update_fields=["request_hmac", "status", "content_type", "body", "created_at"],
         )
         return response
+
+
+def _tells_of_state(refusal: DomainError) -> bool:
+    if isinstance(refusal, Invalid) or refusal.code == "validation_error":
+        return False
+    return refusal.status in _STATE_STATUSES and refusal.code not in _PASSING
+
+
+def _operation(request: HttpRequest) -> str:
+    operation = f"{request.method} {request.path}"
+    if len(operation) > OPERATION_LENGTH:
+        operation = f"{request.method} {hashlib.sha256(request.path.encode()).hexdigest()}"
+    return operation
+
+
+def _fingerprint(request: HttpRequest) -> bytes:
+    """What makes two requests the same: the query and the bytes of the body.
+
+    A form with files is sent with a new random boundary each time, so that is left out.
+    """
+    body = request.body
+    if request.content_type == "multipart/form-data":
+        body = body.replace((request.content_params or {}).get("boundary", "").encode(), b"")
+    text = request.META.get("QUERY_STRING", "").encode() + b"\0" + body
+    return hmac.digest(settings.IDEMPOTENCY_KEY_SECRET.encode(), text, "sha256")
 
 
 def _try_lock(name: str) -> bool:

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 
-from accounts import pii
+from accounts import pii, triggers
 from accounts.fields import EncryptedEmail, EncryptedText
 from accounts.roles import Role, Scope, admin_permissions
 from promopulse.lib.triggers import append_only
@@ -83,6 +83,9 @@ class User(AbstractBaseUser):
         ]
         indexes = [
             models.Index(fields=["role", "id"], name="accounts_user_role"),
+            models.Index(
+                fields=["id"], name="accounts_user_inactive", condition=Q(is_active=False)
+            ),
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="accounts_user_name_trgm"),
         ]
 
@@ -90,11 +93,12 @@ class User(AbstractBaseUser):
         return f"User {self.pk}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.email = self.email or None
-        self.email_bidx = pii.email_index(self.email) if self.email else None
         fields = kwargs.get("update_fields")
-        if fields is not None and "email" in fields:
-            kwargs["update_fields"] = {*fields, "email_bidx"}
+        if fields is None or "email" in fields:
+            self.email = self.email or None
+            self.email_bidx = pii.email_index(self.email) if self.email else None
+            if fields is not None:
+                kwargs["update_fields"] = {*fields, "email_bidx"}
         super().save(*args, **kwargs)
 
     def get_username(self) -> str:
@@ -128,12 +132,15 @@ class User(AbstractBaseUser):
 class RefreshToken(models.Model):
     """One refresh token, kept as its SHA-256. Using it makes the next one of its family.
 
-    A token used twice was stolen: then the whole family dies (RFC 9700, 4.14.2).
+    A token used twice was stolen: then the whole family dies (RFC 9700, 4.14.2). It carries the
+    user's token version from when it was made, so a token that is being rotated while the password
+    changes dies too.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="refresh_tokens")
     family = models.UUIDField(db_index=True)
     token_hash = models.BinaryField(max_length=32, unique=True)
+    token_version = models.PositiveIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
@@ -167,6 +174,9 @@ class Pool(models.Model):
     name = models.CharField(max_length=255, unique=True)
     description = models.TextField(blank=True)
     users = models.ManyToManyField(User, through="PoolMembership", related_name="pools")
+    user_count = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Kept by a trigger; a list never counts members."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -174,7 +184,7 @@ class Pool(models.Model):
 
 
 class PoolMembership(models.Model):
-    """A user in a pool."""
+    """A user in a pool. Joins and leaves; a membership never moves to another pool."""
 
     pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
@@ -184,6 +194,7 @@ class PoolMembership(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["pool", "user"], name="accounts_poolmembership_once")
         ]
+        triggers = [triggers.joining_counts, triggers.leaving_counts, triggers.pool_is_fixed]
 
     def __str__(self) -> str:
         return f"User {self.user_id} in pool {self.pool_id}"
@@ -217,6 +228,12 @@ class AuditEntry(models.Model):
             models.Index(fields=["object_type", "object_id", "id"], name="accounts_audit_object"),
             models.Index(fields=["request_id"], name="accounts_audit_request"),
             models.Index(fields=["actor_user", "id"], name="accounts_audit_actor"),
+            models.Index(
+                fields=["actor_api_key", "id"],
+                name="accounts_audit_key",
+                condition=Q(actor_api_key__isnull=False),
+            ),
+            models.Index(fields=["action", "id"], name="accounts_audit_action"),
         ]
         triggers = append_only()
 

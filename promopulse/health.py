@@ -5,13 +5,16 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
+from promopulse.lib.limits import limited_by_address
 from promopulse.lib.redis import client
 
 
+@limited_by_address("health")
 def alive(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+@limited_by_address("health")
 def ready(request: HttpRequest) -> JsonResponse:
     """503 only for the database or missing migrations; all else is 200 and named `degraded`."""
     parts = {"database": _database(), "redis": _redis()}

@@ -48,7 +48,21 @@ CORS_EXPOSE_HEADERS = [
     "RateLimit-Remaining",
     "RateLimit-Reset",
 ]
+
+# Rate limits by name: "10/minute". RATE_LIMIT_LOGIN=20/minute in the environment changes one.
 RATE_LIMITS_ON = env_flag("RATE_LIMITS", True)
+RATE_LIMITS = {
+    name: os.environ.get(f"RATE_LIMIT_{name.upper()}") or rate
+    for name, rate in {
+        "health": "100/minute",  # per address
+        "login": "10/minute",  # per address and account
+        "available": "60/minute",  # per person
+        "apply": "30/minute",  # per person
+        "api_key": "6000/minute",  # per API key, where people have one of the two above
+    }.items()
+}
+# Proxies in front that add to X-Forwarded-For; 0: the header is not believed.
+TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0)
 
 INSTALLED_APPS = [
     "unfold",

@@ -11,16 +11,8 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts import keys
 from accounts.models import User
 from accounts.principals import Service, actor_of
+from accounts.tokens import TOKEN_VERSION
 from promopulse.lib import context
-
-TOKEN_VERSION = "tv"
-
-
-def access_token(user: User) -> str:
-    """A signed access token; it dies with its time or when the user's token version rises."""
-    token = AccessToken.for_user(user)
-    token[TOKEN_VERSION] = user.token_version
-    return str(token)
 
 
 def credentials(header: str, scheme: str) -> str | None:

@@ -1,36 +1,51 @@
 """The base of every API view: access by table, idempotent POSTs, own things only."""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from rest_framework.exceptions import ParseError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import idempotency
 from accounts.principals import client_of
 from accounts.roles import Permission, Reach
+from promopulse.lib import context, limits
+from promopulse.lib.context import Actor
 from promopulse.lib.errors import NotFound
 
 
-class ApiMixin:
-    """`access` maps actions (viewsets) or methods to a Permission; `idempotent` may say no."""
+class ApiView(APIView):
+    """A single route, or what the routes of a resource share.
+
+    `access` maps actions (viewsets) or methods to a Permission; `idempotent` may say no.
+    """
 
     access: Permission | dict[str, Permission]
     idempotent = True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
-        key = request.headers.get(idempotency.HEADER)
-        if key is not None and request.method == "POST" and self.idempotent:
+        key = self._idempotency_key(request)
+        if key is not None:
+            # Before a form parser eats the stream: a repeat must match the bytes as sent.
+            _ = request._request.body
+        super().initial(request, *args, **kwargs)
+        if not request.user.is_authenticated:
+            context.actor.set(Actor(via="api"))
+        if key is not None:
             if not idempotency.KEY.fullmatch(key):
                 raise ParseError("An Idempotency-Key has 1 to 255 printable ASCII characters.")
             # DRF looks the handler up after this: it finds the one that runs once.
-            self.post = partial(self._once, key, self.post)  # type: ignore[attr-defined,has-type]
+            self.post = partial(self._once, key, self.post)  # type: ignore[has-type]
+
+    def _idempotency_key(self, request: Request) -> str | None:
+        takes_one = request.method == "POST" and self.idempotent
+        return request.headers.get(idempotency.HEADER) if takes_one else None
 
     def _once(
         self, key: str, handler: Any, request: Request, *args: Any, **kwargs: Any
@@ -41,37 +56,45 @@ class ApiMixin:
             response = handler(request, *args, **kwargs)
             shown.append(response)
             body = b"" if response.data is None else JSONRenderer().render(response.data)
-            return HttpResponse(
-                body,
-                status=response.status_code,
-                content_type="application/json",
-                headers=dict(response.items()),
-            )
+            answer = HttpResponse(body, response.status_code, content_type="application/json")
+            for name, value in response.items():
+                answer.headers.setdefault(name, value)
+            return answer
 
-        # Read before anything parses it: the bytes as sent are what a repeat must match.
-        body = request._request.body
-        stored = idempotency.once(request._request, client_of(request.user), key, body, act)
-        wants_page = request.accepted_renderer.format == "api"
-        return shown[0] if shown and wants_page and stored.status_code < 400 else stored
+        answer = idempotency.once(request._request, client_of(request.user), key, act)
+        if shown and request.accepted_renderer.format == "api":
+            answer = shown[0]  # the browsable API's page of it
+        answer.headers[idempotency.HEADER] = key
+        return answer
+
+    def finalize_response(
+        self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        verdict: limits.Verdict | None = getattr(request, "rate_verdict", None)
+        if verdict is not None:
+            verdict.write(response)
+        return response
 
     @property
     def own_only(self) -> bool:
         """Whether the caller may see and touch only what is their own."""
-        request: Request = self.request  # type: ignore[attr-defined]
-        return getattr(request, "reach", Reach.NONE) is not Reach.ALL
+        return getattr(self.request, "reach", Reach.NONE) is not Reach.ALL
 
     def must_be_own(self, user_id: int) -> None:
         """Raises NotFound where somebody reaches for another person's things."""
-        if self.own_only and user_id != self.request.user.pk:  # type: ignore[attr-defined]
+        if self.own_only and user_id != self.request.user.pk:
             raise NotFound()
 
 
-class ApiView(ApiMixin, APIView):
-    """A single route."""
+class ApiViewSet(ApiView, GenericViewSet):  # type: ignore[type-arg]
+    """The routes of one resource. `bodies` maps an action to the serializer of its body."""
 
+    bodies: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {}
 
-class ApiViewSet(ApiMixin, GenericViewSet):  # type: ignore[type-arg]
-    """The routes of one resource."""
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        """The body of the present action: for the schema and the browsable API's forms."""
+        return self.bodies.get(self.action or "", Serializer)
 
     def answer(self, serializer_class: Any, obj: Any, status: int = 200) -> Response:
         """An object in its answer's shape."""
@@ -84,9 +107,11 @@ class ApiViewSet(ApiMixin, GenericViewSet):  # type: ignore[type-arg]
         context = self.get_serializer_context()
         return self.get_paginated_response(serializer_class(rows, many=True, context=context).data)
 
-    def body(self, serializer_class: Any, **kwargs: Any) -> dict[str, Any]:
-        """The validated body of this request."""
-        serializer = serializer_class(
+    def body(
+        self, serializer_class: type[BaseSerializer[Any]] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The validated body of this request, of `bodies` unless another serializer is given."""
+        serializer = (serializer_class or self.bodies[self.action])(
             data=self.request.data, context=self.get_serializer_context(), **kwargs
         )
         serializer.is_valid(raise_exception=True)

@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=255, unique=True)),
                 ('description', models.TextField(blank=True)),
+                ('user_count', models.PositiveIntegerField(default=0, editable=False, help_text='Kept by a trigger; a list never counts members.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
         ),
@@ -49,7 +50,7 @@ class Migration(migrations.Migration):
                 ('erased_at', models.DateTimeField(blank=True, editable=False, null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['role', 'id'], name='accounts_user_role'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('name'), name='gin_trgm_ops'), name='accounts_user_name_trgm')],
+                'indexes': [models.Index(fields=['role', 'id'], name='accounts_user_role'), models.Index(condition=models.Q(('is_active', False)), fields=['id'], name='accounts_user_inactive'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('name'), name='gin_trgm_ops'), name='accounts_user_name_trgm')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('email_bidx__isnull', False), ('source_id__isnull', False), ('erased_at__isnull', False), _connector='OR'), name='accounts_user_known_or_erased'), models.CheckConstraint(condition=models.Q(models.Q(('email__isnull', True), ('email_bidx__isnull', True)), models.Q(('email__isnull', False), ('email_bidx__isnull', False)), _connector='OR'), name='accounts_user_email_iff_indexed'), models.CheckConstraint(condition=models.Q(('role__in', ['customer', 'marketer', 'ops', 'admin'])), name='accounts_user_role_known'), models.CheckConstraint(condition=models.Q(('erased_at__isnull', True), models.Q(('email__isnull', True), ('is_active', False), ('name', ''), ('phone__isnull', True), ('source_id__isnull', True)), _connector='OR'), name='accounts_user_erased_is_empty')],
             },
         ),
@@ -105,6 +106,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('family', models.UUIDField(db_index=True)),
                 ('token_hash', models.BinaryField(max_length=32, unique=True)),
+                ('token_version', models.PositiveIntegerField()),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('expires_at', models.DateTimeField()),
                 ('used_at', models.DateTimeField(null=True)),
@@ -130,7 +132,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'audit entries',
-                'indexes': [models.Index(fields=['object_type', 'object_id', 'id'], name='accounts_audit_object'), models.Index(fields=['request_id'], name='accounts_audit_request'), models.Index(fields=['actor_user', 'id'], name='accounts_audit_actor')],
+                'indexes': [models.Index(fields=['object_type', 'object_id', 'id'], name='accounts_audit_object'), models.Index(fields=['request_id'], name='accounts_audit_request'), models.Index(fields=['actor_user', 'id'], name='accounts_audit_actor'), models.Index(condition=models.Q(('actor_api_key__isnull', False)), fields=['actor_api_key', 'id'], name='accounts_audit_key'), models.Index(fields=['action', 'id'], name='accounts_audit_action')],
             },
         ),
         pgtrigger.migrations.AddTrigger(
@@ -144,5 +146,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='poolmembership',
             constraint=models.UniqueConstraint(fields=('pool', 'user'), name='accounts_poolmembership_once'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='poolmembership',
+            trigger=pgtrigger.compiler.Trigger(name='joining_counts', sql=pgtrigger.compiler.UpsertTriggerSql(func='\n            UPDATE accounts_pool SET user_count = user_count + changed.users\n            FROM (\n                SELECT pool_id, count(*) AS users FROM joined GROUP BY pool_id ORDER BY pool_id\n            ) changed\n            WHERE accounts_pool.id = changed.pool_id;\n            RETURN NULL;\n        ', hash='34af5d5f4682d3ca2d71bb0bcaad899ffb53c483', level='STATEMENT', operation='INSERT', pgid='pgtrigger_joining_counts_46127', referencing='REFERENCING NEW TABLE AS joined ', table='accounts_poolmembership', when='AFTER')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='poolmembership',
+            trigger=pgtrigger.compiler.Trigger(name='leaving_counts', sql=pgtrigger.compiler.UpsertTriggerSql(func='\n            UPDATE accounts_pool SET user_count = user_count - changed.users\n            FROM (\n                SELECT pool_id, count(*) AS users FROM gone GROUP BY pool_id ORDER BY pool_id\n            ) changed\n            WHERE accounts_pool.id = changed.pool_id;\n            RETURN NULL;\n        ', hash='61a6de54e2c0598f9177712edca6b0c75b37b9ae', level='STATEMENT', operation='DELETE', pgid='pgtrigger_leaving_counts_4fc86', referencing='REFERENCING OLD TABLE AS gone ', table='accounts_poolmembership', when='AFTER')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='poolmembership',
+            trigger=pgtrigger.compiler.Trigger(name='pool_is_fixed', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."pool_id" IS DISTINCT FROM (NEW."pool_id"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='2ff5d5deeeade4b835d66b9f6eba9572087eda03', operation='UPDATE', pgid='pgtrigger_pool_is_fixed_73ecf', table='accounts_poolmembership', when='BEFORE')),
         ),
     ]

@@ -1,0 +1,142 @@
+"""Rate limits, counted in Redis for all processes; in each process alone while Redis is away.
+
+A limit never fails a request and never makes one wait: Redis has half a second to answer, and after
+a failure it is left alone for some seconds. The window slides (two counters a key), so that no
+burst of twice the limit passes at a minute's edge.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, wraps
+from typing import TypeVar
+
+import redis
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from promopulse.lib.errors import RateLimited
+from promopulse.lib.problems import problem_for
+from promopulse.lib.redis import client
+
+logger = logging.getLogger(__name__)
+
+LEFT_ALONE_SECONDS = 5.0
+_PREFIX = "promopulse:limit"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a limit says about one request."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset_after: int  # seconds until there is room again
+
+    def write(self, response: HttpResponse) -> None:
+        """Put the RateLimit headers on an answer."""
+        response.headers["RateLimit-Limit"] = str(self.limit)
+        response.headers["RateLimit-Remaining"] = str(self.remaining)
+        response.headers["RateLimit-Reset"] = str(self.reset_after)
+
+    def refusal(self) -> RateLimited:
+        return RateLimited(limit=self.limit, retry_after=self.reset_after)
+
+
+def hit(name: str, *who: str) -> Verdict | None:
+    """Count one request of `who` under the rate `name`; None while limits are turned off."""
+    if not settings.RATE_LIMITS_ON:
+        return None
+    rate = _rate(settings.RATE_LIMITS[name])
+    return _ask(lambda limiter: _hit(limiter, rate, name, *who))
+
+
+def limited_by_address(
+    name: str,
+) -> Callable[[Callable[[HttpRequest], HttpResponse]], Callable[[HttpRequest], HttpResponse]]:
+    """Limit a plain view per address."""
+
+    def decorate(
+        view: Callable[[HttpRequest], HttpResponse],
+    ) -> Callable[[HttpRequest], HttpResponse]:
+        @wraps(view)
+        def limited(request: HttpRequest) -> HttpResponse:
+            verdict = hit(name, address_of(request))
+            if verdict is None:
+                return view(request)
+            response: HttpResponse | None = None
+            if not verdict.allowed:
+                response = problem_for(verdict.refusal(), request)
+            response = response or view(request)
+            verdict.write(response)
+            return response
+
+        return limited
+
+    return decorate
+
+
+def address_of(request: HttpRequest) -> str:
+    """The caller's address: the peer's, or what the outermost trusted proxy saw."""
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    if settings.TRUSTED_PROXIES and forwarded:
+        hops = [hop.strip() for hop in forwarded.split(",")]
+        return str(hops[-min(settings.TRUSTED_PROXIES, len(hops))])
+    return str(request.META.get("REMOTE_ADDR") or "unknown")
+
+
+def forget_all() -> None:
+    """Start counting anew, here and in Redis."""
+    _local().storage.reset()
+    _shared().storage.reset()
+
+
+@cache
+def _rate(text: str) -> RateLimitItem:
+    return parse(text)
+
+
+@cache
+def _shared() -> SlidingWindowCounterRateLimiter:
+    storage = RedisStorage("redis://", connection_pool=client().connection_pool, key_prefix=_PREFIX)
+    return SlidingWindowCounterRateLimiter(storage)
+
+
+@cache
+def _local() -> SlidingWindowCounterRateLimiter:
+    return SlidingWindowCounterRateLimiter(MemoryStorage())
+
+
+_redis_left_alone_until = 0.0
+
+
+def _ask(question: Callable[[SlidingWindowCounterRateLimiter], _T]) -> _T:
+    global _redis_left_alone_until
+    if time.monotonic() >= _redis_left_alone_until:
+        try:
+            return question(_shared())
+        except redis.RedisError as error:
+            _redis_left_alone_until = time.monotonic() + LEFT_ALONE_SECONDS
+            logger.warning(
+                "rate limits are counted in this process only",
+                extra={"error": type(error).__name__},
+            )
+    return question(_local())
+
+
+def _hit(limiter: SlidingWindowCounterRateLimiter, rate: RateLimitItem, *who: str) -> Verdict:
+    allowed = limiter.hit(rate, *who)
+    reset_at, remaining = limiter.get_window_stats(rate, *who)
+    return Verdict(
+        allowed=allowed,
+        limit=rate.amount,
+        remaining=max(0, remaining) if allowed else 0,
+        reset_after=max(1, math.ceil(reset_at - time.time())),
+    )
