@@ -9,13 +9,15 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MinLengthValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Now, Upper
 
-from accounts.models import Pool, User
+from accounts.models import Pool, PoolMembership, User
 from promopulse.lib import money
 from promopulse.lib.triggers import no_truncate
 from promotions import states, triggers
 from promotions.states import EffectiveStatus, Status
+
+SOURCE_ID_ONCE = "promotions_promotion_source_id_once"
 
 
 class PromotionQuerySet(models.QuerySet["Promotion"]):
@@ -40,11 +42,15 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
 
     def open_to(self, user_id: int) -> "PromotionQuerySet":
         """Active promotions this user may see: untargeted, or aimed at them or a pool of theirs."""
-        aimed = PromotionTarget.objects.filter(
-            Q(user_id=user_id) | Q(pool__memberships__user_id=user_id),
-            promotion_id=models.OuterRef("pk"),
+        targets = PromotionTarget.objects.filter(promotion_id=models.OuterRef("pk"))
+        pools = PoolMembership.objects.filter(user_id=user_id).values("pool_id")
+        return self.filter(
+            # Two questions, each answered by an index; one with OR would walk every membership.
+            Q(is_targeted=False)
+            | models.Exists(targets.filter(user_id=user_id))
+            | models.Exists(targets.filter(pool_id__in=pools)),
+            status=Status.ACTIVE,
         )
-        return self.filter(Q(is_targeted=False) | models.Exists(aimed), status=Status.ACTIVE)
 
 
 class Promotion(models.Model):
@@ -73,14 +79,14 @@ class Promotion(models.Model):
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     pause_reason = models.CharField(max_length=500, blank=True, editable=False)
     source_id = models.CharField(
-        max_length=128, null=True, blank=True, unique=True, help_text="The client's own id."
+        max_length=128, null=True, blank=True, help_text="The client's own id."
     )
     metadata = models.JSONField(default=dict, blank=True)
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="Rises with every change; tells two editors apart."
     )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = PromotionQuerySet.as_manager()
 
@@ -89,7 +95,12 @@ class Promotion(models.Model):
             models.CheckConstraint(
                 name="promotions_promotion_window", condition=Q(end_at__gt=F("start_at"))
             ),
+            models.UniqueConstraint(fields=["source_id"], name=SOURCE_ID_ONCE),
             models.CheckConstraint(name="promotions_promotion_named", condition=~Q(name="")),
+            models.CheckConstraint(
+                name="promotions_promotion_currency_is_code",
+                condition=Q(currency__regex="^[A-Z]{3}$"),
+            ),
             models.CheckConstraint(
                 name="promotions_promotion_status_known", condition=Q(status__in=Status.values)
             ),
@@ -108,6 +119,11 @@ class Promotion(models.Model):
         indexes = [
             models.Index(fields=["status", "start_at"], name="promotions_status_start"),
             models.Index(fields=["status", "end_at"], name="promotions_status_end"),
+            # The orders a list can be asked for.
+            models.Index(fields=["start_at", "id"], name="promotions_start"),
+            models.Index(fields=["end_at", "id"], name="promotions_end"),
+            models.Index(fields=["name", "id"], name="promotions_name"),
+            models.Index(fields=["created_at", "id"], name="promotions_created"),
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="promotions_name_trgm"),
         ]
         triggers = [triggers.lifecycle, triggers.only_drafts_are_deleted]
@@ -156,7 +172,7 @@ class PromotionTarget(models.Model):
                 fields=["promotion", "pool"], name="promotions_promotiontarget_pool_once"
             ),
         ]
-        triggers = [triggers.audience_of_drafts]
+        triggers = [triggers.audience_of_drafts, no_truncate()]
 
     def __str__(self) -> str:
         return f"user {self.user_id}" if self.user_id else f"pool {self.pool_id}"
@@ -182,7 +198,7 @@ class Budget(models.Model):
                 & Q(total__gte=F("reserved") + F("spent")),
             )
         ]
-        triggers = [triggers.counters_follow_ledger]
+        triggers = [triggers.counters_follow_ledger, triggers.budget_of_drafts]
 
     def __str__(self) -> str:
         return f"Budget of promotion {self.promotion_id}"
@@ -209,7 +225,7 @@ class BudgetEntry(models.Model):
     kind = models.CharField(max_length=7, choices=Kind.choices)
     amount = money.MoneyField()
     reason = models.CharField(max_length=500, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         verbose_name_plural = "budget entries"
@@ -223,6 +239,7 @@ class BudgetEntry(models.Model):
         triggers = [
             triggers.ledger_moves_budget,
             triggers.ledger_is_kept,
+            triggers.ledger_goes_with_its_budget,
             no_truncate(),
         ]
 

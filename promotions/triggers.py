@@ -23,6 +23,19 @@ def _changed(columns: tuple[str, ...]) -> str:
     return " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
 
 
+def _of_draft(words: str, constraint: str) -> str:
+    """The promotion of this row must be a draft, and stay one until the transaction ends."""
+    return f"""
+        PERFORM 1 FROM promotions_promotion
+            WHERE id = CASE TG_OP WHEN 'DELETE' THEN OLD.promotion_id ELSE NEW.promotion_id END
+                AND status = 'draft' FOR SHARE;
+        IF NOT FOUND THEN
+            {_REFUSE.format(words, constraint)}
+        END IF;
+        RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+    """
+
+
 lifecycle = pgtrigger.Trigger(
     name="lifecycle",
     operation=pgtrigger.Update,
@@ -59,17 +72,20 @@ audience_of_drafts = pgtrigger.Trigger(
     name="audience_of_drafts",
     operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
     when=pgtrigger.Before,
-    declare=[("target_promotion", "bigint")],
     func=f"""
-        target_promotion := CASE WHEN TG_OP = 'DELETE' THEN OLD.promotion_id
-                                 ELSE NEW.promotion_id END;
-        PERFORM 1 FROM promotions_promotion
-            WHERE id = target_promotion AND status = 'draft' FOR SHARE;
-        IF NOT FOUND THEN
-            {_REFUSE.format("the audience is locked", "promotions_promotiontarget_locked")}
+        IF TG_OP = 'UPDATE' AND {_changed(("promotion_id",))} THEN
+            {_REFUSE.format("an audience stays", "promotions_promotiontarget_locked")}
         END IF;
-        RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+        {_of_draft("the audience is locked", "promotions_promotiontarget_locked")}
     """,
+)
+
+# Without a budget a promotion is unlimited, so none comes or goes once it is active.
+budget_of_drafts = pgtrigger.Trigger(
+    name="budget_of_drafts",
+    operation=pgtrigger.Insert | pgtrigger.Delete,
+    when=pgtrigger.Before,
+    func=_of_draft("the budget is locked", "promotions_budget_locked"),
 )
 
 # The ledger row is the write: it moves the counters, and nothing else may.
@@ -77,7 +93,14 @@ ledger_moves_budget = pgtrigger.Trigger(
     name="ledger_moves_budget",
     operation=pgtrigger.Insert,
     when=pgtrigger.After,
-    func="""
+    func=f"""
+        IF NEW.kind = 'fund' AND NOT EXISTS (
+                SELECT 1 FROM promotions_budget b JOIN promotions_promotion p
+                    ON p.id = b.promotion_id
+                WHERE b.id = NEW.budget_id
+                    AND (p.status = 'draft' OR (p.status = 'active' AND NEW.amount > 0))) THEN
+            {_REFUSE.format("the funding is locked", "promotions_budgetentry_funding")}
+        END IF;
         UPDATE promotions_budget SET
             total = total + CASE WHEN NEW.kind = 'fund' THEN NEW.amount ELSE 0 END,
             reserved = reserved + CASE NEW.kind
@@ -114,7 +137,7 @@ ledger_is_kept = pgtrigger.Trigger(
     operation=pgtrigger.Update | pgtrigger.Delete,
     when=pgtrigger.Before,
     func=f"""
-        -- A draft that is deleted takes its funding along; nothing else leaves the ledger.
+        -- A draft's budget that is deleted takes its funding along; nothing else leaves.
         IF TG_OP = 'UPDATE' OR NOT EXISTS (
                 SELECT 1 FROM promotions_budget b JOIN promotions_promotion p
                     ON p.id = b.promotion_id
@@ -122,5 +145,18 @@ ledger_is_kept = pgtrigger.Trigger(
             {_REFUSE.format("the ledger is append-only", "promotions_budgetentry_append_only")}
         END IF;
         RETURN OLD;
+    """,
+)
+
+ledger_goes_with_its_budget = pgtrigger.Trigger(
+    name="ledger_goes_with_its_budget",
+    operation=pgtrigger.Delete,
+    when=pgtrigger.After,
+    timing=pgtrigger.Deferred,
+    func=f"""
+        IF EXISTS (SELECT 1 FROM promotions_budget WHERE id = OLD.budget_id) THEN
+            {_REFUSE.format("the ledger is append-only", "promotions_budgetentry_append_only")}
+        END IF;
+        RETURN NULL;
     """,
 )
