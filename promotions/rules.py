@@ -9,7 +9,7 @@ from typing import Any
 from promopulse.lib import money, time
 from promopulse.lib.errors import Invalid, InvalidTimeRange
 from promopulse.lib.fields import MAX_ID, MetadataField
-from promopulse.lib.parsing import Unreadable, check_storable
+from promopulse.lib.strict_json import Unreadable, check_storable
 
 MAX_NAME = 255
 MAX_DESCRIPTION = 10_000
