@@ -4,10 +4,11 @@ No queries here. The batch path costs microseconds an event: nothing is decoded 
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -22,6 +23,7 @@ MAX_AHEAD = timedelta(minutes=5)
 RESERVED_PREFIX = "pp:"
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
+T = TypeVar("T")
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 EventId = Annotated[
     str, Meta(pattern=r"^(?:[A-Za-z0-9._:-]{1,128}|\{[0-9A-Fa-f-]{32,36}\})\Z", max_length=128)
@@ -50,6 +52,12 @@ class EventsIn(Struct, forbid_unknown_fields=True):
     events: list[Raw]
 
 
+class CleanEventsIn(Struct, forbid_unknown_fields=True):
+    """The same, decoded at once."""
+
+    events: list[EventIn]
+
+
 class StoredEvent(Struct, gc=False, omit_defaults=True):
     """An event in the inbox, under the short keys the processing statement reads."""
 
@@ -73,11 +81,16 @@ class Rejected(Struct, omit_defaults=True):
     detail: str
 
 
+class Malformed(Unreadable):
+    """Not JSON at all, as against JSON of the wrong shape."""
+
+
 class Refusal(ValueError):
     """The event breaks a rule that decoding alone does not see."""
 
 
 _decode_event = msgspec.json.Decoder(EventIn).decode
+_decode_clean = msgspec.json.Decoder(CleanEventsIn).decode
 _decode_wrapped = msgspec.json.Decoder(EventsIn).decode
 _decode_lines = msgspec.json.Decoder(EventIn).decode_lines
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -173,12 +186,18 @@ def split(body: bytes, *, ndjson: bool) -> list[bytes]:
     """
     if ndjson:
         return [line for line in body.splitlines() if line.strip()]
+    return [bytes(raw) for raw in _decode(_decode_wrapped, body).events]
+
+
+def _decode(decode: Callable[[bytes], T], text: bytes) -> T:
     try:
-        return [bytes(raw) for raw in _decode_wrapped(body).events]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode(text)
+    except msgspec.ValidationError as error:
         raise Unreadable(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(str(error)) from None
     except RecursionError:
-        raise Unreadable("JSON is nested too deeply") from None
+        raise Malformed("JSON is nested too deeply") from None
 
 
 def decode_all(body: bytes, *, ndjson: bool) -> list[EventIn] | None:
@@ -191,21 +210,9 @@ def decode_all(body: bytes, *, ndjson: bool) -> list[EventIn] | None:
         return None
 
 
-class _CleanEvents(Struct, forbid_unknown_fields=True):
-    events: list[EventIn]
-
-
-_decode_clean = msgspec.json.Decoder(_CleanEvents).decode
-
-
 def decode_one(text: bytes) -> EventIn:
     """One event. Raises Unreadable with what is wrong with it."""
-    try:
-        return _decode_event(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(str(error)) from None
-    except RecursionError:
-        raise Unreadable("JSON is nested too deeply") from None
+    return _decode(_decode_event, text)
 
 
 def encode(events: list[StoredEvent]) -> str:

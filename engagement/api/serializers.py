@@ -1,0 +1,164 @@
+"""Shapes of engagement's answers."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from engagement.causes import CAUSES
+from engagement.models import DeadLetterEvent, Event, EventType
+from promopulse.lib.errors import InvalidTimeRange
+from promopulse.lib.fields import AwareDateTimeField, IdField
+
+
+class TimeRange(serializers.Serializer[Any]):
+    """`from` is counted in, `to` is not. Neither could be a class attribute's name."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            "from": AwareDateTimeField(required=False, source="since"),
+            "to": AwareDateTimeField(required=False, source="until"),
+            **super().get_fields(),
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "since" in attrs and "until" in attrs and attrs["since"] >= attrs["until"]:
+            raise InvalidTimeRange("to", "`to` must be after `from`.")
+        return attrs
+
+
+class EventQuery(TimeRange):
+    """Filters of the event list."""
+
+    promotion_id = IdField(required=False)
+    user_id = IdField(required=False)
+    type = serializers.ChoiceField(choices=EventType.choices, required=False, source="event_type")
+
+
+class StatsQuery(TimeRange):
+    """A stretch of whole UTC hours, and the series' step."""
+
+    interval = serializers.ChoiceField(choices=["hour", "day"], default="day")
+
+
+class DeadLetterQuery(TimeRange):
+    """Filters of the dead letters; the time is when they died."""
+
+    cause = serializers.ChoiceField(choices=sorted(CAUSES), required=False)
+    state = serializers.ChoiceField(choices=DeadLetterEvent.State.choices, required=False)
+    promotion_id = IdField(required=False)
+    type = serializers.ChoiceField(choices=EventType.choices, required=False, source="event_type")
+
+
+class EventOut(serializers.ModelSerializer[Event]):
+    occurred_at = AwareDateTimeField()
+    received_at = AwareDateTimeField()
+    amount = serializers.DecimalField(max_digits=15, decimal_places=3, allow_null=True)
+
+    class Meta:
+        model = Event
+        fields = (
+            "event_id",
+            "type",
+            "promotion_id",
+            "user_id",
+            "subscription_id",
+            "occurred_at",
+            "received_at",
+            "amount",
+            "metadata",
+        )
+
+
+class EventStateOut(serializers.Serializer[Any]):
+    """One event, wherever it is."""
+
+    event_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=["processed", "retrying", "dead"])
+    attempts = serializers.IntegerField()
+    type = serializers.ChoiceField(choices=EventType.choices)
+    promotion_id = serializers.IntegerField(allow_null=True)
+    user_id = serializers.IntegerField(allow_null=True)
+    subscription_id = serializers.IntegerField(allow_null=True)
+    occurred_at = AwareDateTimeField()
+    received_at = AwareDateTimeField()
+    amount = serializers.CharField(allow_null=True)
+    metadata = serializers.JSONField(allow_null=True)
+    cause = serializers.CharField(allow_null=True)
+    detail = serializers.CharField(allow_null=True)
+
+
+class TotalOut(serializers.Serializer[Any]):
+    events = serializers.IntegerField()
+    users = serializers.IntegerField(
+        allow_null=True, help_text="Exact, for all time; null with from or to."
+    )
+    amount = serializers.CharField()
+
+
+class TotalsOut(serializers.Serializer[Any]):
+    VIEW = TotalOut()
+    CLICK = TotalOut()
+    REDEEM = TotalOut()
+
+
+class RatesOut(serializers.Serializer[Any]):
+    click_per_view = serializers.FloatField(allow_null=True)
+    redeem_per_view = serializers.FloatField(allow_null=True)
+
+
+class PointOut(serializers.Serializer[Any]):
+    at = AwareDateTimeField()
+    VIEW = serializers.IntegerField()
+    CLICK = serializers.IntegerField()
+    REDEEM = serializers.IntegerField()
+
+
+class StatsOut(serializers.Serializer[Any]):
+    promotion_id = serializers.IntegerField(allow_null=True)
+    as_of = AwareDateTimeField()
+    totals = TotalsOut()
+    rates = RatesOut()
+    series = PointOut(many=True)
+
+
+class DeadLetterOut(serializers.ModelSerializer[DeadLetterEvent]):
+    occurred_at = AwareDateTimeField()
+    received_at = AwareDateTimeField()
+    dead_at = AwareDateTimeField()
+    closed_at = AwareDateTimeField()
+
+    class Meta:
+        model = DeadLetterEvent
+        fields = (
+            "id",
+            "event_id",
+            "type",
+            "promotion_id",
+            "user_id",
+            "occurred_at",
+            "received_at",
+            "cause",
+            "detail",
+            "fingerprint",
+            "attempts",
+            "history",
+            "payload",
+            "state",
+            "state_reason",
+            "dead_at",
+            "closed_at",
+        )
+
+
+class DeadLetterGroupOut(serializers.Serializer[Any]):
+    """Letters of one cause."""
+
+    fingerprint = serializers.CharField()
+    cause = serializers.CharField()
+    category = serializers.CharField()
+    detail = serializers.CharField()
+    remedy = serializers.CharField()
+    count = serializers.IntegerField()
+    first_seen = AwareDateTimeField()
+    last_seen = AwareDateTimeField()
+    sample_event_id = serializers.CharField()
