@@ -56,7 +56,9 @@ class ApiView(APIView):
             response = handler(request, *args, **kwargs)
             shown.append(response)
             body = b"" if response.data is None else JSONRenderer().render(response.data)
-            answer = HttpResponse(body, response.status_code, content_type="application/json")
+            answer = HttpResponse(
+                body, status=response.status_code, content_type="application/json"
+            )
             for name, value in response.items():
                 answer.headers.setdefault(name, value)
             return answer
