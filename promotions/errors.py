@@ -55,3 +55,15 @@ def not_active(promotion: Promotion) -> DomainError:
     if promotion.status == Status.ENDED and promotion.ended_at:
         return PromotionEnded(ended_at=rfc3339(promotion.ended_at))
     return PromotionNotActive(status=str(promotion.status))
+
+
+class PromotionPaused(DomainError):
+    code = "promotion_paused"
+
+
+class PromotionExpired(DomainError):
+    code = "promotion_expired"
+
+
+class NotTargeted(DomainError):
+    code = "not_targeted"

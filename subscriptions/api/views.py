@@ -1,0 +1,70 @@
+"""Routes of subscriptions: who may, which shape, one call."""
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.base import ApiViewSet
+from accounts.roles import Permission
+from subscriptions import selectors, services
+from subscriptions.api.serializers import ListQuery, NothingIn, SubscribeIn, SubscriptionOut
+from subscriptions.models import Subscription
+
+_EXAMPLE = OpenApiExample(
+    "An opt-in", {"user_id": 7, "promotion_id": 3, "metadata": {"via": "app"}}, request_only=True
+)
+
+
+class SubscriptionViewSet(ApiViewSet):
+    """A user's opt-ins to promotions: one per pair, deactivated but never deleted."""
+
+    queryset = Subscription.objects.all()
+    serializer_class = SubscriptionOut
+    filter_backends = ()
+    access = {
+        "list": Permission.SUBSCRIPTIONS_READ,
+        "create": Permission.SUBSCRIBE,
+        "deactivate": Permission.SUBSCRIBE,
+        "reactivate": Permission.SUBSCRIBE,
+    }
+
+    @extend_schema(
+        summary="Subscriptions of a user or of a promotion, newest first",
+        parameters=[ListQuery],
+    )
+    def list(self, request: Request) -> Response:
+        query = ListQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        wanted = query.validated_data
+        if self.own_only:
+            self.must_be_own(wanted.setdefault("user_id", request.user.pk))
+        return self.page(SubscriptionOut, selectors.subscriptions_of(**wanted))
+
+    @extend_schema(
+        summary="Opt a user in to a promotion",
+        request=SubscribeIn,
+        responses={201: SubscriptionOut},
+        examples=[_EXAMPLE],
+    )
+    def create(self, request: Request) -> Response:
+        body = self.body(SubscribeIn)
+        self.must_be_own(body["user_id"])
+        return self.answer(SubscriptionOut, services.subscribe(**body), status=201)
+
+    @extend_schema(summary="Opt out", request=NothingIn, responses=SubscriptionOut)
+    def deactivate(self, request: Request, pk: int) -> Response:
+        self.body(NothingIn)
+        return self.answer(SubscriptionOut, services.deactivate(pk, of_user=self._only_of()))
+
+    @extend_schema(
+        summary="Opt in again",
+        description="An active subscription stays as it is.",
+        request=NothingIn,
+        responses=SubscriptionOut,
+    )
+    def reactivate(self, request: Request, pk: int) -> Response:
+        self.body(NothingIn)
+        return self.answer(SubscriptionOut, services.reactivate(pk, of_user=self._only_of()))
+
+    def _only_of(self) -> int | None:
+        return self.request.user.pk if self.own_only else None
