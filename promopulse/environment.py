@@ -1,6 +1,6 @@
 """Where configuration comes from, before Django: the process environment, then two files.
 
-What is already in the environment always wins. Then comes `.env` in the project folder (written by
+What is already in the environment always wins (an empty value counts as none). Then comes `.env` in the project folder (written by
 people) and last `$PROMOPULSE_HOME/env` (written by the launcher), so that `manage.py audit` typed
 by hand finds the secrets and the embedded servers of the running instance.
 
@@ -36,7 +36,8 @@ def overlay(file: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     for name, value in parse(text).items():
-        os.environ.setdefault(name, value)
+        if not os.environ.get(name):
+            os.environ[name] = value
 
 
 def parse(text: str) -> dict[str, str]:

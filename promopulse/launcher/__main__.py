@@ -49,13 +49,15 @@ def stop() -> None:
 
 
 def migrate() -> None:
-    """The one-shot step before the processes: secrets, tables, static files."""
+    """The one-shot step before the processes: secrets, tables, static files, the demo if wanted."""
     home = environment.home()
     make_home(home)
     steps.prepare_environment(home, {})
     _configure()
     _run(processes.manage("migrate", "--no-input"))
     steps.collect_static(home, _run)
+    if steps.wants_demo():
+        _run(processes.manage("demo"))
 
 
 def web() -> None:

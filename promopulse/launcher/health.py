@@ -37,12 +37,9 @@ def worker_is_well() -> bool:
 
 
 def beat_is_well(home: Path) -> bool:
-    """Whether beat has written its schedule lately."""
-    try:
-        written_at = (home / "beat-schedule").stat().st_mtime
-    except FileNotFoundError:
-        return False
-    return time.time() - written_at < BEAT_SILENCE_SECONDS
+    """Whether beat has written its schedule lately; one file or several, as the system has it."""
+    written_at = [path.stat().st_mtime for path in home.glob("beat-schedule*")]
+    return time.time() - max(written_at, default=0.0) < BEAT_SILENCE_SECONDS
 
 
 def _host_name() -> str:

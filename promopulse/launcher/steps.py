@@ -21,7 +21,7 @@ def prepare_environment(home: Path, urls: dict[str, str]) -> dict[str, str]:
     file = home / "env"
     noted = environment.parse(file.read_text(encoding="utf-8")) if file.exists() else {}
     made = urls | secrets.ensure(home, demo=wants_demo())
-    kept = {name: value for name, value in noted.items() if name not in os.environ}
+    kept = {name: value for name, value in noted.items() if not os.environ.get(name)}
     secrets.write_private(file, environment.render(kept | made))
     return made
 

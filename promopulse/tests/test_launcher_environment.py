@@ -37,6 +37,14 @@ def test_a_file_fills_gaps_and_never_overrides(home, monkeypatch):
     ]
 
 
+def test_an_empty_variable_is_a_gap(home, monkeypatch):
+    """Compose passes on what is not set as empty."""
+    (home / "env").write_text("PP_GAP=launcher\n")
+    monkeypatch.setenv("PP_GAP", "")
+    environment.load()
+    assert os.environ["PP_GAP"] == "launcher"
+
+
 def test_the_file_may_be_written_as_people_write_it():
     text = """
     # a comment
