@@ -1,8 +1,9 @@
 """Where configuration comes from, before Django: the process environment, then two files.
 
-What is already in the environment always wins (an empty value counts as none). Then comes `.env` in the project folder (written by
-people) and last `$PROMOPULSE_HOME/env` (written by the launcher), so that `manage.py audit` typed
-by hand finds the secrets and the embedded servers of the running instance.
+What is already in the environment always wins; an empty value counts as none. Then comes `.env` in
+the project folder (written by people) and last `$PROMOPULSE_HOME/env` (written by the launcher), so
+that `manage.py audit` typed by hand finds the secrets and the embedded servers of the running
+instance.
 
 Standard library only: the launcher and the test plugin import this before anything else exists.
 """
