@@ -230,6 +230,11 @@ class BudgetEntry(models.Model):
     class Meta:
         verbose_name_plural = "budget entries"
         constraints = [
+            # Named by their words: `Kind` is out of sight in here.
+            models.CheckConstraint(
+                name="promotions_budgetentry_kind_known",
+                condition=Q(kind__in=["fund", "reserve", "capture", "release", "reverse"]),
+            ),
             models.CheckConstraint(
                 name="promotions_budgetentry_sign",
                 condition=Q(kind="fund") & ~Q(amount=0) | Q(amount__gt=0),

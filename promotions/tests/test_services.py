@@ -1,7 +1,6 @@
 """What the services do, and what they refuse with nothing changed."""
 
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 
@@ -18,6 +17,7 @@ from promotions.tests.factories import (
     EndedPromotionFactory,
     PromotionFactory,
 )
+from promotions.tests.trail import entries, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -25,14 +25,6 @@ JUNE = {
     "start_at": datetime(2026, 6, 1, tzinfo=UTC),
     "end_at": datetime(2026, 7, 1, tzinfo=UTC),
 }
-
-
-def entries(promotion: Promotion) -> list[AuditEntry]:
-    return list(selectors.history(promotion.pk).order_by("id"))
-
-
-def stored(promotion: Promotion) -> dict[str, Any]:
-    return dict(Promotion.objects.filter(pk=promotion.pk).values().get())
 
 
 def test_a_new_promotion_is_a_draft_stamped_by_the_database():
