@@ -61,7 +61,7 @@ def test_overlapping_batches_in_opposite_order_do_not_deadlock(settings):
     draft = PromotionFactory()
     events = [
         event(subscription_id=subscriptions[number % 20].pk, type=kind)
-        for number in range(200)
+        for number in range(1_000)
         for kind in ("VIEW", "CLICK")
     ]
     events += [event(user_id=subscriptions[0].user_id, promotion_id=draft.pk) for _ in range(20)]
@@ -78,10 +78,10 @@ def test_overlapping_batches_in_opposite_order_do_not_deadlock(settings):
         return sum(taken)
 
     at_once(4, drain)
-    assert Event.objects.count() == 400
-    assert sum(cell.events for cell in EventStat.objects.all()) == 400
+    assert Event.objects.count() == 2_000
+    assert sum(cell.events for cell in EventStat.objects.all()) == 2_000
     headers = IngestBatch.objects.all()
     assert all(batch.processed_at for batch in headers)
-    assert sum(batch.processed for batch in headers) == 400
+    assert sum(batch.processed for batch in headers) == 2_000
     assert sum(batch.dead for batch in headers) == 20
     assert sum(batch.retrying for batch in headers) == 20
