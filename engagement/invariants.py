@@ -1,0 +1,124 @@
+"""What always holds for events: nothing accepted is lost, nothing is counted twice."""
+
+from promopulse.lib.invariants import Invariant
+
+ACCOUNTED = "accepted = processed + duplicates and conflicts + waiting + retrying + dead"
+ROLLUPS = "every count equals its facts; every fact was counted once"
+STATES = "every state is one its machine allows, and its timestamps agree"
+
+# A letter that was settled by its replay or by another sending is counted there.
+_DEAD = "state IN ('open', 'replaying', 'discarded')"
+
+INVARIANTS = [
+    Invariant(
+        1,
+        ACCOUNTED,
+        """
+        SELECT count(*) FROM engagement_ingestbatch
+        WHERE (processed_at IS NULL) <> (body IS NOT NULL)
+            OR (processed_at IS NOT NULL
+                AND accepted <> processed + duplicates + conflicts + retrying + dead)
+        """,
+    ),
+    Invariant(
+        1,
+        ACCOUNTED,
+        """
+        SELECT count(*) FROM (
+            SELECT id, retrying FROM engagement_ingestbatch
+            WHERE origin = 'api' AND retrying > 0
+        ) batch
+        FULL JOIN (
+            SELECT batch_id, count(*) AS rows FROM engagement_retryevent GROUP BY batch_id
+        ) retry ON retry.batch_id = batch.id
+        WHERE batch.retrying IS DISTINCT FROM retry.rows
+        """,
+    ),
+    Invariant(
+        1,
+        ACCOUNTED,
+        f"""
+        SELECT count(*) FROM (
+            SELECT id, dead FROM engagement_ingestbatch WHERE origin = 'api' AND dead > 0
+        ) batch
+        FULL JOIN (
+            SELECT batch_id, count(*) AS rows FROM engagement_deadletterevent
+            WHERE {_DEAD} GROUP BY batch_id
+        ) letter ON letter.batch_id = batch.id
+        WHERE batch.dead IS DISTINCT FROM letter.rows
+        """,
+    ),
+    Invariant(
+        1,
+        ACCOUNTED,
+        """
+        SELECT abs(
+            (SELECT coalesce(sum(processed), 0) FROM engagement_ingestbatch
+                WHERE origin = 'api')
+            - (SELECT count(*) FROM engagement_processedevent WHERE event_id NOT LIKE 'pp:%')
+        )
+        """,
+    ),
+    Invariant(
+        2,
+        ROLLUPS,
+        """
+        SELECT count(*) FROM (
+            SELECT promotion_id, type, date_trunc('hour', occurred_at, 'UTC') AS hour,
+                count(*) AS events, coalesce(sum(amount), 0) AS amount
+            FROM engagement_event GROUP BY 1, 2, 3
+        ) fact
+        FULL JOIN engagement_eventstat stat USING (promotion_id, type, hour)
+        WHERE fact.events IS DISTINCT FROM stat.events
+            OR fact.amount IS DISTINCT FROM stat.amount
+        """,
+    ),
+    Invariant(
+        2,
+        ROLLUPS,
+        """
+        SELECT count(*) FROM (
+            SELECT promotion_id, type, count(DISTINCT user_id) AS users
+            FROM engagement_event GROUP BY 1, 2
+        ) fact
+        FULL JOIN (
+            SELECT promotion_id, type, sum(new_users) AS users
+            FROM engagement_eventstat GROUP BY 1, 2
+        ) stat USING (promotion_id, type)
+        FULL JOIN (
+            SELECT promotion_id, type, count(*) AS users
+            FROM engagement_promotionuser GROUP BY 1, 2
+        ) known USING (promotion_id, type)
+        WHERE fact.users IS DISTINCT FROM stat.users OR fact.users IS DISTINCT FROM known.users
+        """,
+    ),
+    Invariant(
+        2,
+        ROLLUPS,
+        """
+        SELECT count(*) FROM (
+            SELECT event_id, count(*) AS rows FROM engagement_event GROUP BY event_id
+        ) fact
+        FULL JOIN engagement_processedevent processed USING (event_id)
+        WHERE fact.rows IS DISTINCT FROM 1 OR processed.event_id IS NULL
+        """,
+    ),
+    Invariant(
+        8,
+        STATES,
+        """
+        SELECT count(*) FROM engagement_deadletterevent
+        WHERE state NOT IN ('open', 'replaying', 'resolved', 'superseded', 'discarded')
+            OR (closed_at IS NULL) <> (state IN ('open', 'replaying'))
+        """,
+    ),
+    Invariant(
+        8,
+        STATES,
+        """
+        SELECT (SELECT count(*) FROM engagement_event WHERE type NOT IN ('VIEW','CLICK','REDEEM'))
+            + (SELECT count(*) FROM engagement_eventstat
+                WHERE type NOT IN ('VIEW','CLICK','REDEEM') OR events < 1 OR new_users < 0)
+        """,
+    ),
+]

@@ -1,0 +1,35 @@
+"""`manage.py stats_rebuild`: the rollups from the facts, or only whether they agree."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from engagement.rebuild import rebuild
+from promopulse.lib import commands
+
+
+class Command(commands.Command):
+    help = "Rebuild the stats from the facts. With --check only say whether they agree."
+    writes = True
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("--check", action="store_true", help="Exit 1 if they do not agree.")
+
+    def run(self, *, check: bool, dry_run: bool, **options: Any) -> commands.Outcome:
+        drift = rebuild(check_only=check or dry_run)
+        words = (
+            f"{drift.cells} cells, {drift.user_totals} user totals, {drift.users} users differed."
+            if drift.total
+            else "The stats agree with the facts."
+        )
+        return commands.Outcome(
+            data={
+                "cells": drift.cells,
+                "user_totals": drift.user_totals,
+                "users": drift.users,
+                "changed": bool(drift.total and not (check or dry_run)),
+            },
+            lines=[words],
+            words=words if check and drift.total else "",
+            code=commands.Exit.FAILED if check and drift.total else commands.Exit.DONE,
+        )

@@ -1,0 +1,85 @@
+"""Rebuilding the rollups from the facts, and telling how far they had drifted."""
+
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+# In the order in which processing touches them: it is waited for, never deadlocked with.
+_STOP_COUNTING = """
+LOCK TABLE engagement_processedevent, engagement_event, engagement_promotionuser,
+    engagement_eventstat IN SHARE ROW EXCLUSIVE MODE
+"""
+
+_COMPUTE = """
+CREATE TEMPORARY TABLE rebuilt_user ON COMMIT DROP AS
+    SELECT promotion_id, type, user_id,
+        date_trunc('hour', min(occurred_at), 'UTC') AS first_hour
+    FROM engagement_event GROUP BY 1, 2, 3;
+CREATE TEMPORARY TABLE rebuilt_stat ON COMMIT DROP AS
+    SELECT promotion_id, type, hour, cells.events, coalesce(users.n, 0) AS new_users, cells.amount
+    FROM (
+        SELECT promotion_id, type, date_trunc('hour', occurred_at, 'UTC') AS hour,
+            count(*) AS events, coalesce(sum(amount), 0) AS amount
+        FROM engagement_event GROUP BY 1, 2, 3
+    ) cells
+    LEFT JOIN (
+        SELECT promotion_id, type, first_hour AS hour, count(*) AS n
+        FROM rebuilt_user GROUP BY 1, 2, 3
+    ) users USING (promotion_id, type, hour);
+"""
+
+# A user's first hour depends on the order of arrival, so drift of users is judged by their sum.
+_DRIFT = """
+SELECT
+    (SELECT count(*) FROM engagement_eventstat old
+        FULL JOIN rebuilt_stat new USING (promotion_id, type, hour)
+        WHERE old.events IS DISTINCT FROM new.events OR old.amount IS DISTINCT FROM new.amount),
+    (SELECT count(*) FROM
+        (SELECT promotion_id, type, sum(new_users) AS users FROM engagement_eventstat
+            GROUP BY 1, 2) old
+        FULL JOIN (SELECT promotion_id, type, sum(new_users) AS users FROM rebuilt_stat
+            GROUP BY 1, 2) new USING (promotion_id, type)
+        WHERE old.users IS DISTINCT FROM new.users),
+    (SELECT count(*) FROM engagement_promotionuser old
+        FULL JOIN rebuilt_user new USING (promotion_id, type, user_id)
+        WHERE old.user_id IS NULL OR new.user_id IS NULL)
+"""
+
+_REPLACE = """
+DELETE FROM engagement_eventstat;
+DELETE FROM engagement_promotionuser;
+INSERT INTO engagement_eventstat (promotion_id, type, hour, events, new_users, amount)
+    SELECT promotion_id, type, hour, events, new_users, amount FROM rebuilt_stat
+    ORDER BY promotion_id, type, hour;
+INSERT INTO engagement_promotionuser (promotion_id, type, user_id, first_hour)
+    SELECT promotion_id, type, user_id, first_hour FROM rebuilt_user
+    ORDER BY promotion_id, type, user_id;
+"""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How many rows differed from what the facts say."""
+
+    cells: int
+    user_totals: int
+    users: int
+
+    @property
+    def total(self) -> int:
+        return self.cells + self.user_totals + self.users
+
+
+def rebuild(*, check_only: bool) -> Drift:
+    """Compare the rollups with the facts and, unless only checking, make them equal.
+
+    Counting waits while this runs; ingest does not.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_STOP_COUNTING)
+        cursor.execute(_COMPUTE)
+        cursor.execute(_DRIFT)
+        drift = Drift(*cursor.fetchone())
+        if drift.total and not check_only:
+            cursor.execute(_REPLACE)
+    return drift
