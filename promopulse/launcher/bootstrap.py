@@ -9,6 +9,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VENV = os.path.join(PROJECT, ".venv")
@@ -27,7 +28,8 @@ def main(arguments):
     fingerprint = _fingerprint(lock)
     if _works() and _installed(lock) == fingerprint:
         return 0
-    _say(f"Installing what {lock} lists into .venv (once, and when the list changes)")
+    _say(f"Installing what {lock} lists into .venv (once, and when the list changes) ...")
+    started_at = time.time()
     if not _works():
         problem = _make_venv()
         if problem:
@@ -36,6 +38,7 @@ def main(arguments):
         return "The installation failed; what is above says why. Run the same command again."
     with open(_stamp(lock), "w") as stamp:
         stamp.write(fingerprint)
+    _say(f"Installed in {time.time() - started_at:.0f} s")
     return 0
 
 
@@ -66,8 +69,8 @@ def _install(lock):
     get_uv = [*pip, "install", "--quiet", UV]
     if subprocess.call(get_uv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
         environment = dict(os.environ, UV_LINK_MODE="copy", VIRTUAL_ENV=VENV)
-        if not os.environ.get("HOME") and not os.environ.get("UV_CACHE_DIR"):
-            environment["UV_CACHE_DIR"] = os.path.join(VENV, ".uv-cache")
+        if not os.access(os.environ.get("HOME") or "/nowhere", os.W_OK):
+            environment["UV_NO_CACHE"] = "1"
         if subprocess.call([PYTHON, "-m", "uv", "pip", *wanted], env=environment) == 0:
             return True
         _say("uv could not install it; trying pip")

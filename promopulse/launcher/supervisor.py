@@ -21,6 +21,8 @@ LONGEST_PAUSE = 30.0
 WELL_AFTER = 60.0
 # So often may a child die before everything was ready once; then it is not a passing trouble.
 DEATHS_BEFORE_READY = 3
+# Often enough not to be waited for, seldom enough for the limit on health checks.
+READY_ASKED_EVERY = 0.7
 
 
 class Interrupts:
@@ -110,15 +112,16 @@ class Supervisor:
 
         Raises LauncherError when a child keeps dying before that.
         """
-        ready = False
+        ready, ask_at = False, 0.0
         try:
             while not self._interrupts.count:
                 self._start_due()
                 self._pass_on_output(seconds=0.2)
                 self._note_deaths(give_up=not ready)
-                if not ready and is_ready():
-                    ready = True
-                    announce()
+                if not ready and time.monotonic() >= ask_at:
+                    ask_at = time.monotonic() + READY_ASKED_EVERY
+                    if ready := is_ready():
+                        announce()
         except BrokenPipeError:
             # Whoever read our output is gone, as after `make run | head`: so are we.
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
