@@ -65,7 +65,7 @@ def as_role(db: None, as_user: Callable[[User], APIClient]) -> Callable[[str], A
     """A client of a new user with this role; the user is `client.user`."""
 
     def make(role: str) -> APIClient:
-        user = UserFactory(role=role)
+        user: User = UserFactory.create(role=role)
         client = as_user(user)
         client.user = user  # type: ignore[attr-defined]
         return client

@@ -35,7 +35,7 @@ def record(
         actor_api_key_id=actor.api_key_id,
         via=actor.via,
         action=action,
-        object_type=obj._meta.model_name,
+        object_type=obj._meta.model_name or "",
         object_id=obj.pk,
         before=_storable(before or {}, personal),
         after=_storable(after or {}, personal),

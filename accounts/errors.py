@@ -22,3 +22,21 @@ class IdempotencyKeyReused(DomainError):
 
 class IdempotencyInProgress(DomainError):
     code = "idempotency_in_progress"
+
+
+class InvalidRefreshToken(DomainError):
+    """Unknown, expired, used or revoked: which one is nobody's business."""
+
+    code = "not_authenticated"
+
+    def __init__(self) -> None:
+        super().__init__("The refresh token is not valid; log in again.")
+
+
+class PoolInUse(DomainError):
+    """The audience of a promotion stays as it is."""
+
+    code = "promotion_in_use"
+
+    def __init__(self) -> None:
+        super().__init__("The pool is the audience of a promotion.")

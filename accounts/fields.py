@@ -27,7 +27,7 @@ class _NoRawExpressions:
 
 def _is_value_of_field(expression: Any) -> bool:
     return isinstance(expression, Value) and isinstance(
-        expression._output_field_or_none, EncryptedField
+        getattr(expression, "_output_field_or_none", None), EncryptedField
     )
 
 

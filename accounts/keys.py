@@ -11,6 +11,7 @@ import secrets
 import string
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit
@@ -32,6 +33,7 @@ def secret_hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
+@transaction.atomic
 def create_key(*, name: str, scopes: list[str], text: str = "") -> tuple[ApiKey, str]:
     """Make a key; the second value is its text, which is not kept. `text` brings one's own."""
     text = text or f"pp_{_random(12)}_{_random(43)}"
@@ -50,6 +52,7 @@ def create_key(*, name: str, scopes: list[str], text: str = "") -> tuple[ApiKey,
     return key, text
 
 
+@transaction.atomic
 def revoke_key(key_id: int) -> ApiKey:
     """Revoke a key; the next request that shows it is refused. Raises NotFound."""
     key = ApiKey.objects.select_for_update().filter(pk=key_id, revoked_at=None).first()

@@ -95,7 +95,7 @@ class User(AbstractBaseUser):
     def save(self, *args: Any, **kwargs: Any) -> None:
         fields = kwargs.get("update_fields")
         if fields is None or "email" in fields:
-            self.email = self.email or None
+            self.email = self.email or None  # type: ignore[assignment]
             self.email_bidx = pii.email_index(self.email) if self.email else None
             if fields is not None:
                 kwargs["update_fields"] = {*fields, "email_bidx"}

@@ -17,6 +17,7 @@ class Service:
     scopes: frozenset[str]
 
     pk = None
+    role = None
     is_authenticated = True
     is_anonymous = False
     is_active = True
@@ -31,6 +32,19 @@ class Service:
 
     def __str__(self) -> str:
         return self.name
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whose rights count in a service: a person's role, or none for a service's key."""
+
+    role: str | None
+    user_id: int | None
+
+
+def is_service(principal: Any) -> bool:
+    """Whether the caller showed an API key."""
+    return isinstance(principal, Service)
 
 
 def reach_of(caller: Any, permission: Permission) -> Reach:
@@ -51,3 +65,8 @@ def actor_of(caller: Any, via: str) -> Actor:
     if isinstance(caller, Service):
         return Actor(api_key_id=caller.key_id, via=via)
     return Actor(user_id=caller.pk, via=via)
+
+
+def caller_of(principal: Any) -> Caller:
+    """For services whose rules depend on who asks."""
+    return Caller(role=getattr(principal, "role", None), user_id=principal.pk)

@@ -7,7 +7,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
 
-TOKEN_VERSION = "tv"  # noqa: S105 (the name of a claim)
+TOKEN_VERSION = "tv"
 
 
 def access_token(user: User) -> str:

@@ -192,10 +192,11 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SILENCED_SYSTEM_CHECKS = [
     "auth.W004",  # e-mail is unique through its blind index
 ]
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=30)
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "SIGNING_KEY": JWT_SIGNING_KEY,
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
+    "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
     "UPDATE_LAST_LOGIN": False,
 }
 REFRESH_TOKEN_LIFETIME = timedelta(days=14)

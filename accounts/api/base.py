@@ -69,9 +69,7 @@ class ApiView(APIView):
         answer.headers[idempotency.HEADER] = key
         return answer
 
-    def finalize_response(
-        self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         verdict: limits.Verdict | None = getattr(request, "rate_verdict", None)
         if verdict is not None:
@@ -88,26 +86,22 @@ class ApiView(APIView):
         if self.own_only and user_id != self.request.user.pk:
             raise NotFound()
 
+    def query(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """The validated query parameters of this request; others are ignored."""
+        serializer = serializer_class(data=self.request.query_params)
+        serializer.is_valid(raise_exception=True)
+        data: dict[str, Any] = serializer.validated_data
+        return data
 
-class ApiViewSet(ApiView, GenericViewSet):  # type: ignore[type-arg]
+
+class ApiViewSet(ApiView, GenericViewSet):
     """The routes of one resource. `bodies` maps an action to the serializer of its body."""
 
     bodies: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {}
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """The body of the present action: for the schema and the browsable API's forms."""
-        return self.bodies.get(self.action or "", Serializer)
-
-    def answer(self, serializer_class: Any, obj: Any, status: int = 200) -> Response:
-        """An object in its answer's shape."""
-        context = self.get_serializer_context()
-        return Response(serializer_class(obj, context=context).data, status=status)
-
-    def page(self, serializer_class: Any, queryset: Any) -> Response:
-        """One page of a queryset."""
-        rows = self.paginate_queryset(queryset)
-        context = self.get_serializer_context()
-        return self.get_paginated_response(serializer_class(rows, many=True, context=context).data)
+        return self.bodies.get(self.action or "") or self.serializer_class or Serializer
 
     def body(
         self, serializer_class: type[BaseSerializer[Any]] | None = None, **kwargs: Any
@@ -119,3 +113,14 @@ class ApiViewSet(ApiView, GenericViewSet):  # type: ignore[type-arg]
         serializer.is_valid(raise_exception=True)
         data: dict[str, Any] = serializer.validated_data
         return data
+
+    def answer(self, serializer_class: Any, obj: Any, status: int = 200) -> Response:
+        """An object in its answer's shape."""
+        shaped = serializer_class(obj, context=self.get_serializer_context())
+        return Response(shaped.data, status=status)
+
+    def page(self, serializer_class: Any, queryset: Any) -> Response:
+        """One page of a queryset."""
+        rows = self.paginate_queryset(queryset)
+        shaped = serializer_class(rows, many=True, context=self.get_serializer_context())
+        return self.get_paginated_response(shaped.data)

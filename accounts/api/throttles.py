@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts import pii
-from accounts.principals import Service, client_of
+from accounts.principals import client_of, is_service
 from promopulse.lib import limits
 
 
@@ -49,7 +49,7 @@ class PerCaller(Limited):
     name: str
 
     def rate(self, request: Request) -> str:
-        return "api_key" if isinstance(request.user, Service) else self.name
+        return "api_key" if is_service(request.user) else self.name
 
     def who(self, request: Request) -> tuple[str, ...]:
         return (client_of(request.user),)

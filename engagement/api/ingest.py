@@ -17,10 +17,11 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts import keys
-from accounts.api.authentication import TOKEN_VERSION, credentials
+from accounts.api.authentication import credentials
 from accounts.models import User
 from accounts.principals import reach_of
 from accounts.roles import Permission, Reach, Scope
+from accounts.tokens import TOKEN_VERSION
 from engagement import ingest, wire
 from promopulse.lib.problems import Problem
 from promopulse.lib.strict_json import Unreadable

@@ -136,7 +136,12 @@ class Keyset(BasePagination):
         return Response({"next": self.next, "previous": self.previous, "results": data})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {"type": "string", "nullable": True, "format": "uri"}
+        link = {
+            "type": "string",
+            "nullable": True,
+            "format": "uri",
+            "example": "http://api.example.org/things?cursor=WyJuIiw0Ml0",
+        }
         return {
             "type": "object",
             "required": ["next", "previous", "results"],
