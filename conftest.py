@@ -1,6 +1,6 @@
 """Fixtures of every app's tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pgtrigger
@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.tests.factories import UserFactory
 from accounts.tokens import access_token
 from promopulse.lib import context, limits
+from promopulse.tests.live import Instance
 
 _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
@@ -84,3 +85,15 @@ def as_service(db: None) -> Callable[..., APIClient]:
         return client
 
     return make
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """A whole instance with its own durable servers; nothing of it runs yet but those."""
+    instance = Instance(tmp_path_factory.mktemp("live"))
+    try:
+        instance.manage("migrate")
+        instance.make_key()
+        yield instance
+    finally:
+        instance.close()

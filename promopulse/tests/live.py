@@ -1,0 +1,161 @@
+"""A whole instance for tests: its own durable servers, web, worker and beat as real processes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from promopulse.environment import PROJECT
+from promopulse.launcher import processes, secrets, services
+
+API_KEY = "pp_live00000000_" + "k" * 43
+
+
+class Instance:
+    """One PromoPulse under `home`. Start what a test needs; `close` ends everything."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.port = free_port()
+        given = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("DATABASE_URL", "REDIS_URL", "PROMOPULSE_HOME")
+        }
+        with _without("DATABASE_URL", "REDIS_URL"):
+            made = services.start(home, durable=True, tied=True) | secrets.ensure(home)
+        self.env = {**given, **made, "PROMOPULSE_HOME": str(home)}
+        self.env |= {"PORT": str(self.port), "PROMOPULSE_ENV_FILE": os.devnull}
+
+    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a management command; its output as text."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=PROJECT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=check,
+        )
+
+    def make_key(self) -> None:
+        """Make API_KEY known to the instance, with every scope."""
+        self.python(
+            "from accounts.keys import create_key; from accounts.roles import Scope; "
+            f"create_key(name='live', scopes=list(Scope.values), text={API_KEY!r})"
+        )
+
+    def python(self, code: str) -> str:
+        """Run code in the instance's Django; what it prints."""
+        return self.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout
+
+    def start(self, name: str, *, crash_at: str = "") -> None:
+        """Start `web`, `worker` or `beat`; its log goes to a file in the home folder.
+
+        `crash_at` is a `module:function` at which a worker's processes kill themselves.
+        """
+        command = [sys.executable, "-m", "promopulse.launcher", name]
+        if crash_at:
+            celery = processes.worker()
+            command = [sys.executable, "-m", "promopulse.tests.crash", crash_at]
+            command += celery[celery.index("-A") :]
+        log = (self.home / f"{name}.log").open("ab")
+        self.processes[name] = subprocess.Popen(
+            command, cwd=PROJECT, env=self.env, stdout=log, stderr=log, start_new_session=True
+        )
+        if name == "web":
+            wait_for(self._answers, 30, f"web does not answer: {self.log('web')}")
+
+    def kill(self, name: str) -> None:
+        """SIGKILL the process and all it has started."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self, name: str) -> None:
+        """Ask the process to end, wait until it has."""
+        process = self.processes.pop(name)
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def log(self, name: str) -> str:
+        return (self.home / f"{name}.log").read_text(errors="replace")[-4_000:]
+
+    def request(
+        self, method: str, path: str, body: Any = None, *, key: str = API_KEY
+    ) -> tuple[int, Any]:
+        """One HTTP request with the API key; status and decoded answer."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Api-Key {key}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, json.loads(response.read() or b"null")
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or b"null")
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a query on the instance's database."""
+        with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
+            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+    def waiting(self) -> int:
+        """Inbox rows not yet processed."""
+        return int(
+            self.sql("SELECT count(*) FROM engagement_ingestbatch WHERE processed_at IS NULL")[0][0]
+        )
+
+    def close(self) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+        services.stop(self.home)
+
+    def _answers(self) -> bool:
+        try:
+            return self.request("GET", "/health")[0] == 200
+        except OSError:
+            return False
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """The environment without these variables, which name the test run's own servers."""
+    saved = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(saved)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, words: str) -> None:
+    """Wait until the condition holds. Raises AssertionError with `words` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, words
+        time.sleep(0.1)
