@@ -1,0 +1,123 @@
+"""Engagement in the admin: facts and letters to read, never to edit."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from engagement import wire
+from engagement.models import (
+    DeadLetterEvent,
+    Event,
+    EventStat,
+    IngestBatch,
+    ProcessedEvent,
+    PromotionUser,
+    RetryEvent,
+)
+from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin
+
+
+class ByEventId(ReadOnlyAdmin):
+    """Search finds a whole event id, by its index."""
+
+    search_help_text = "A whole event id"
+    search_fields = ("event_id",)
+    ordering = ("-id",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(event_id=wire.canonical_id(search_term.strip())), False
+
+
+@admin.register(Event)
+class EventAdmin(ByEventId):
+    list_display = ("event_id", "type", "promotion_id", "user_id", "occurred_at", "amount")
+    list_filter = ("type", ("occurred_at", admin.DateFieldListFilter))
+    ordering = ("-occurred_at", "-id")
+    sortable_by = ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
+    ) -> tuple[QuerySet[Event], bool]:
+        """The fact has no index on its id; the record of its processing leads to it."""
+        event_id = wire.canonical_id(search_term.strip())
+        if not event_id:
+            return queryset, False
+        known = ProcessedEvent.objects.filter(pk=event_id).first()
+        if known is None:
+            return queryset.none(), False
+        return (
+            queryset.filter(
+                promotion_id=known.promotion_id,
+                occurred_at=known.occurred_at,
+                event_id=event_id,
+            ),
+            False,
+        )
+
+
+@admin.register(EventStat)
+class EventStatAdmin(ExactIdSearch, ReadOnlyAdmin):
+    list_display = ("promotion_id", "type", "hour", "events", "new_users", "amount")
+    list_filter = ("type", ("hour", admin.DateFieldListFilter))
+    ordering = ("-hour", "-id")
+    sortable_by = ()
+    exact_ids = ("promotion_id",)
+    search_help_text = "A promotion's id"
+
+
+@admin.register(DeadLetterEvent)
+class DeadLetterAdmin(ByEventId):
+    list_display = ("event_id", "type", "cause", "promotion_id", "state", "attempts", "dead_at")
+    list_filter = ("state", "cause", "type")
+    sortable_by = ()
+
+
+@admin.register(RetryEvent)
+class RetryAdmin(ByEventId):
+    list_display = ("event_id", "type", "cause", "attempts", "due_at")
+    list_filter = ("cause", "type")
+    sortable_by = ()
+
+
+@admin.register(IngestBatch)
+class IngestBatchAdmin(ExactIdSearch, ReadOnlyAdmin):
+    list_display = (
+        "id",
+        "received_at",
+        "client",
+        "accepted",
+        "processed",
+        "duplicates",
+        "conflicts",
+        "retrying",
+        "dead",
+        "processed_at",
+    )
+    list_filter = (("processed_at", admin.EmptyFieldListFilter), "origin")
+    ordering = ("-id",)
+    sortable_by = ()
+    exclude = ("body",)
+    search_help_text = "A batch id"
+
+
+@admin.register(ProcessedEvent)
+class ProcessedEventAdmin(ByEventId):
+    list_display = ("event_id", "promotion_id", "occurred_at")
+    ordering = ("event_id",)
+    sortable_by = ()
+
+
+@admin.register(PromotionUser)
+class PromotionUserAdmin(ExactIdSearch, ReadOnlyAdmin):
+    list_display = ("promotion_id", "type", "user_id", "first_hour")
+    list_filter = ("type",)
+    ordering = ("-id",)
+    sortable_by = ()
+    exact_ids = ("promotion_id",)
+    search_help_text = "A promotion's id"

@@ -1,0 +1,66 @@
+"""Engagement's admin pages open, search by index, and change nothing."""
+
+import pytest
+from django.apps import apps
+
+from accounts.tests.factories import UserFactory
+from engagement.models import Event
+from engagement.tests.factories import event, send_and_process
+from promotions.tests.factories import PromotionFactory
+from subscriptions.tests.factories import SubscriptionFactory
+
+pytestmark = pytest.mark.django_db
+MODELS = sorted(model.__name__.lower() for model in apps.get_app_config("engagement").get_models())
+
+
+@pytest.fixture
+def ops(client):
+    client.force_login(UserFactory(role="ops"))
+    return client
+
+
+@pytest.fixture
+def traffic():
+    subscription = SubscriptionFactory()
+    sent = event(subscription_id=subscription.pk)
+    draft = event(user_id=subscription.user_id, promotion_id=PromotionFactory().pk)
+    send_and_process(sent, draft, event(subscription_id=9_999_999))
+    return sent["event_id"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_lists_open_in_few_queries(ops, traffic, name, django_assert_max_num_queries):
+    with django_assert_max_num_queries(12):
+        page = ops.get(f"/admin/engagement/{name}/")
+    assert page.status_code == 200
+    assert page.context["cl"].result_count >= 1
+    key = page.context["cl"].result_list[0].pk
+    assert ops.get(f"/admin/engagement/{name}/{key}/change/").status_code == 200
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_facts_cannot_be_made_or_deleted(ops, name):
+    assert ops.get(f"/admin/engagement/{name}/add/").status_code == 403
+    assert ops.post(f"/admin/engagement/{name}/1/delete/").status_code in (302, 403, 404)
+
+
+def test_an_event_is_found_by_its_id(ops, traffic, django_assert_max_num_queries):
+    page = ops.get(f"/admin/engagement/event/?q={traffic}")
+    assert page.context["cl"].result_count == 1
+    page = ops.get("/admin/engagement/event/?q=unknown")
+    assert page.context["cl"].result_count == 0
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["eventstat", "promotionuser"])
+def test_rows_are_found_by_promotion(ops, traffic, name):
+    promotion_id = Event.objects.get().promotion_id
+    for term, count in ((promotion_id, 1), (promotion_id + 999, 0), ("x", 0), ("9" * 30, 0)):
+        page = ops.get(f"/admin/engagement/{name}/?q={term}")
+        assert page.context["cl"].result_count == count
+
+
+def test_customers_and_marketers_do_not_see_events(client):
+    for role, status in (("customer", 302), ("marketer", 403)):
+        client.force_login(UserFactory(role=role))
+        assert client.get("/admin/engagement/event/").status_code == status
