@@ -34,11 +34,12 @@ ProblemSchema = inline_serializer(
     },
 )
 
-_WORDS = {
+STATUS_WORDS = {
     400: "Malformed JSON or header.",
     401: "No valid credentials.",
     403: "Not allowed for this role or key.",
     404: "Not found, or not yours.",
+    405: "The route does not take this method.",
     409: "State conflict, duplicate or concurrency.",
     413: "Body too large.",
     415: "Content type not supported.",
@@ -46,6 +47,15 @@ _WORDS = {
     429: "Over a rate limit; see Retry-After.",
     503: "A service is away; see Retry-After.",
 }
+
+
+def problem_response(status: int) -> dict[str, Any]:
+    """The raw OpenAPI response of a problem, for routes that are described by hand."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": STATUS_WORDS[status],
+        "content": {"application/problem+json": {"schema": schema}},
+    }
 
 
 class ApiSchema(AutoSchema):
@@ -77,7 +87,7 @@ class ApiSchema(AutoSchema):
             bodies.setdefault(
                 str(status),
                 self._get_response_for_code(
-                    OpenApiResponse(ProblemSchema, _WORDS[status]),
+                    OpenApiResponse(ProblemSchema, STATUS_WORDS[status]),
                     str(status),
                     media_types=["application/problem+json"],
                 ),

@@ -1,14 +1,13 @@
 """The ingest route's OpenAPI entry: a plain view has none of its own.
 
-A postprocessing hook of drf-spectacular; the shapes are made from the wire's own types.
+A postprocessing hook of drf-spectacular.
 """
 
 from typing import Any
 
-import msgspec
-
-from accounts.api.schema import PROBLEM_COMPONENT, problem_response
-from engagement.wire import MAX_EVENTS, EventIn
+from accounts.api.schema import problem_response
+from engagement.models import EventType
+from engagement.wire import MAX_EVENTS
 
 PATH = "/api/v1/events/ingest"
 
@@ -102,42 +101,46 @@ _PROBLEMS = (400, 401, 403, 405, 409, 413, 415, 422, 429, 503)
 
 
 def _event_schema() -> dict[str, Any]:
-    _, parts = msgspec.json.schema_components([EventIn], ref_template="#/components/schemas/{name}")
-    schema: dict[str, Any] = parts["EventIn"]
-    described: dict[str, Any] = {
-        "event_id": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 128,
-            "description": "A UUID in any spelling, or 1 to 128 characters of A-Z a-z 0-9 . _ : -",
-        },
-        "amount": {
-            "type": "string",
-            "format": "decimal",
-            "nullable": True,
-            "description": "Not negative, at most 3 decimals; a number is accepted too.",
-        },
-        "metadata": {
-            "type": "object",
-            "nullable": True,
-            "additionalProperties": {},
-            "description": "At most 4 KiB.",
-        },
-        "occurred_at": {
-            "type": "string",
-            "format": "date-time",
-            "nullable": True,
-            "description": "With its offset; now when left out, at most 5 minutes ahead.",
+    identifier = {"type": "integer", "format": "int64", "minimum": 1, "nullable": True}
+    return {
+        "type": "object",
+        "description": "An engagement event as a client sends it.",
+        "required": ["event_id", "type"],
+        "additionalProperties": False,
+        "properties": {
+            "event_id": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 128,
+                "description": "A UUID in any spelling, or characters of A-Z a-z 0-9 . _ : -",
+            },
+            "type": {"type": "string", "enum": EventType.values},
+            "subscription_id": {
+                **identifier,
+                "description": "This, or user_id and promotion_id.",
+            },
+            "user_id": identifier,
+            "promotion_id": identifier,
+            "occurred_at": {
+                "type": "string",
+                "format": "date-time",
+                "nullable": True,
+                "description": "With its offset; now when left out, at most 5 minutes ahead.",
+            },
+            "amount": {
+                "type": "string",
+                "format": "decimal",
+                "nullable": True,
+                "description": "Not negative, at most 3 decimals; a number is accepted too.",
+            },
+            "metadata": {
+                "type": "object",
+                "nullable": True,
+                "additionalProperties": {},
+                "description": "At most 4 KiB.",
+            },
         },
     }
-    identifier = {"type": "integer", "format": "int64", "minimum": 1, "nullable": True}
-    for name in ("subscription_id", "user_id", "promotion_id"):
-        described[name] = dict(identifier)
-    described["subscription_id"]["description"] = "This, or user_id and promotion_id."
-    schema["properties"] = {name: described.get(name, value) for name, value in
-                            schema["properties"].items()}
-    schema["description"] = "An engagement event as a client sends it."
-    return schema
 
 
 def _outcome_schema() -> dict[str, Any]:
@@ -169,6 +172,3 @@ def _outcome_schema() -> dict[str, Any]:
             },
         },
     }
-
-
-__all__ = ["PROBLEM_COMPONENT"]
