@@ -12,7 +12,7 @@ from promopulse import environment
 environment.load()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-HOME = Path(os.environ.get("PROMOPULSE_HOME") or BASE_DIR / ".promopulse")
+HOME = environment.home()
 
 
 def env_list(name: str, default: str = "") -> list[str]:
