@@ -26,8 +26,8 @@ class BudgetViewSet(ApiViewSet):
     """The money a promotion may give away."""
 
     queryset = Budget.objects.all()
-    serializer_class = BudgetOut
     filter_backends = ()
+    bodies = {"update": BudgetIn, "top_up": TopUpIn}
     access = {
         "retrieve": Permission.INTERNALS_READ,
         "update": Permission.PROMOTIONS_WRITE,
@@ -37,29 +37,27 @@ class BudgetViewSet(ApiViewSet):
     def _shown(self, promotion_id: int) -> Response:
         return self.answer(BudgetOut, selectors.get_promotion(promotion_id))
 
-    @extend_schema(summary="The budget of a promotion")
+    @extend_schema(summary="The budget of a promotion", responses=BudgetOut)
     def retrieve(self, request: Request, promotion_id: int) -> Response:
         return self._shown(promotion_id)
 
     @extend_schema(
         summary="Set the budget of a draft",
         description="null makes it unlimited again. After the draft, top up.",
-        request=BudgetIn,
         responses=BudgetOut,
         examples=[_TOTAL],
     )
     def update(self, request: Request, promotion_id: int) -> Response:
-        services.set_budget_total(promotion_id, **self.body(BudgetIn))
+        services.set_budget_total(promotion_id, **self.body())
         return self._shown(promotion_id)
 
     @extend_schema(
         summary="Add money to the budget of a draft or an active promotion",
-        request=TopUpIn,
         responses=BudgetOut,
         examples=[_MORE],
     )
     def top_up(self, request: Request, promotion_id: int) -> Response:
-        services.top_up(promotion_id, **self.body(TopUpIn))
+        services.top_up(promotion_id, **self.body())
         return self._shown(promotion_id)
 
 
@@ -67,12 +65,13 @@ class BudgetEntryViewSet(ApiViewSet):
     """The ledger of a budget, newest first."""
 
     queryset = BudgetEntry.objects.all()
-    serializer_class = BudgetEntryOut
     filter_backends = ()
     pagination_class = Keyset
     access = {"list": Permission.INTERNALS_READ}
 
-    @extend_schema(summary="Every movement of a budget, newest first")
+    @extend_schema(
+        summary="Every movement of a budget, newest first", responses=BudgetEntryOut(many=True)
+    )
     def list(self, request: Request, promotion_id: int) -> Response:
         selectors.get_promotion(promotion_id)
         return self.page(BudgetEntryOut, selectors.ledger(promotion_id))
@@ -82,12 +81,13 @@ class HistoryViewSet(ApiViewSet):
     """What was done to a promotion, newest first."""
 
     queryset = AuditEntry.objects.all()
-    serializer_class = HistoryEntryOut
     filter_backends = ()
     pagination_class = Keyset
     access = {"list": Permission.INTERNALS_READ}
 
-    @extend_schema(summary="Every change of a promotion, newest first")
+    @extend_schema(
+        summary="Every change of a promotion, newest first", responses=HistoryEntryOut(many=True)
+    )
     def list(self, request: Request, promotion_id: int) -> Response:
         selectors.get_promotion(promotion_id)
         return self.page(HistoryEntryOut, selectors.history(promotion_id))

@@ -55,9 +55,15 @@ class PromotionViewSet(ApiViewSet):
     """What runs when and for whom. Customers see what is active and open to them."""
 
     queryset = Promotion.objects.all()
-    serializer_class = PromotionOut
-    lookup_url_kwarg = "promotion_id"
     filter_backends = ()
+    bodies = {
+        "create": PromotionIn,
+        "partial_update": PromotionIn,
+        "change_status": StatusIn,
+        "pause": ReasonIn,
+        "resume": ReasonIn,
+        "duplicate": ReasonIn,
+    }
     access = {
         "list": Permission.PROMOTIONS_READ,
         "retrieve": Permission.PROMOTIONS_READ,
@@ -84,7 +90,9 @@ class PromotionViewSet(ApiViewSet):
         promotion = selectors.get_promotion(promotion_id, by_customer=self._customer)
         return self.answer(shape, promotion, status)
 
-    @extend_schema(summary="Promotions", parameters=[PromotionsQuery])
+    @extend_schema(
+        summary="Promotions", parameters=[PromotionsQuery], responses=PromotionOut(many=True)
+    )
     def list(self, request: Request) -> Response:
         query = PromotionsQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
@@ -108,7 +116,7 @@ class PromotionViewSet(ApiViewSet):
         sign = "-" if ordering.startswith("-") else ""
         return promotions.order_by(ordering, f"{sign}id")
 
-    @extend_schema(summary="One promotion")
+    @extend_schema(summary="One promotion", responses=PromotionOut)
     def retrieve(self, request: Request, promotion_id: int) -> Response:
         return self._shown(promotion_id)
 
@@ -116,12 +124,11 @@ class PromotionViewSet(ApiViewSet):
         summary="Make a draft",
         description="Naming an audience makes it targeted, unless `is_targeted` is false: that is "
         "a contradiction and refused.",
-        request=PromotionIn,
         responses={201: PromotionOut},
         examples=[_NEW, _AIMED],
     )
     def create(self, request: Request) -> Response:
-        promotion = services.create_promotion(**self.body(PromotionIn))
+        promotion = services.create_promotion(**self.body())
         return self._shown(promotion.pk, status=201)
 
     @extend_schema(
@@ -129,11 +136,10 @@ class PromotionViewSet(ApiViewSet):
         description="A draft: everything. Active: name and description. Ended: nothing. A field "
         "sent with its stored value is no edit; a locked one is refused with `field_locked` and "
         "nothing changes. A list of ids replaces the stored one.",
-        request=PromotionIn(partial=True),
         responses=PromotionOut,
     )
     def partial_update(self, request: Request, promotion_id: int) -> Response:
-        changes = self.body(PromotionIn, partial=True)
+        changes = self.body(partial=True)
         services.update_promotion(promotion_id, changes=changes)
         return self._shown(promotion_id)
 
@@ -145,41 +151,37 @@ class PromotionViewSet(ApiViewSet):
     @extend_schema(
         summary="Activate or end a promotion",
         description="draft -> active -> ended. The status it has already is no change.",
-        request=StatusIn,
         responses=PromotionOut,
         examples=_MOVES,
     )
     def change_status(self, request: Request, promotion_id: int) -> Response:
-        services.change_status(promotion_id, **self.body(StatusIn))
+        services.change_status(promotion_id, **self.body())
         return self._shown(promotion_id)
 
     @extend_schema(
         summary="Pause an active promotion",
         description="One that is paused already keeps its first time and reason.",
-        request=ReasonIn,
         responses=PromotionOut,
     )
     def pause(self, request: Request, promotion_id: int) -> Response:
-        services.pause(promotion_id, **self.body(ReasonIn))
+        services.pause(promotion_id, **self.body())
         return self._shown(promotion_id)
 
     @extend_schema(
         summary="Resume a paused promotion",
         description="One that is not paused stays as it is.",
-        request=ReasonIn,
         responses=PromotionOut,
     )
     def resume(self, request: Request, promotion_id: int) -> Response:
-        services.resume(promotion_id, **self.body(ReasonIn))
+        services.resume(promotion_id, **self.body())
         return self._shown(promotion_id)
 
     @extend_schema(
         summary="Copy a promotion into a new draft",
         description="Same window, audience and budget total; usage, history and `source_id` stay "
         "with the original.",
-        request=ReasonIn,
         responses={201: PromotionOut},
     )
     def duplicate(self, request: Request, promotion_id: int) -> Response:
-        copy = services.duplicate(promotion_id, **self.body(ReasonIn))
+        copy = services.duplicate(promotion_id, **self.body())
         return self._shown(copy.pk, status=201)
