@@ -12,7 +12,7 @@ from promopulse import environment
 environment.load()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-HOME = environment.home()
+HOME = Path(os.environ.get("PROMOPULSE_HOME") or BASE_DIR / ".promopulse")
 
 
 def env_list(name: str, default: str = "") -> list[str]:
@@ -229,9 +229,10 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        "accounts.api.browsable.Pages",
     ],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_METADATA_CLASS": "accounts.api.browsable.Metadata",
     "DEFAULT_PAGINATION_CLASS": "promopulse.lib.pagination.LimitOffset",
     "DEFAULT_SCHEMA_CLASS": "accounts.api.schema.ApiSchema",
     "EXCEPTION_HANDLER": "promopulse.lib.problems.exception_handler",
@@ -251,10 +252,6 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "PromotionStatus": "promotions.states.Status",
-        "EffectiveStatus": "promotions.states.EffectiveStatus",
-    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

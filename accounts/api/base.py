@@ -97,11 +97,17 @@ class ApiView(APIView):
 class ApiViewSet(ApiView, GenericViewSet):
     """The routes of one resource. `bodies` maps an action to the serializer of its body."""
 
+    filter_backends = ()
     bodies: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {}
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """The body of the present action: for the schema and the browsable API's forms."""
         return self.bodies.get(self.action or "") or self.serializer_class or Serializer
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> BaseSerializer[Any]:
+        """For the browsable API's forms, which start empty: a body's serializer masks nothing."""
+        kwargs.pop("instance", None)
+        return super().get_serializer(**kwargs)
 
     def body(
         self, serializer_class: type[BaseSerializer[Any]] | None = None, **kwargs: Any

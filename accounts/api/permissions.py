@@ -30,7 +30,9 @@ class ByTable(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.method == "OPTIONS":
             request.reach = Reach.NONE  # type: ignore[attr-defined]
-            return bool(request.user and request.user.is_authenticated)
+            return bool(request.user and request.user.is_authenticated) or (
+                view.access is Permission.OPEN
+            )
         if request.method not in view.allowed_methods:
             view.http_method_not_allowed(request)
         permission = permission_for(view, request.method or "GET")

@@ -75,13 +75,11 @@ class ChangePasswordIn(StrictSerializer):
     new_password = PasswordField()
 
 
-class UserIn(NameMixin, StrictSerializer):
-    """A new user. `role` other than customer and `password` are for admins to give."""
+class CustomerIn(NameMixin, StrictSerializer):
+    """A new customer. One known by a source_id may lack an e-mail."""
 
     email = serializers.EmailField(max_length=EMAIL_LENGTH, required=False, allow_null=True)
     phone = PhoneField(required=False, allow_null=True)
-    role = serializers.ChoiceField(choices=Role.choices, required=False)
-    password = PasswordField(required=False)
     source_id = serializers.CharField(max_length=128, required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -94,6 +92,13 @@ class UserIn(NameMixin, StrictSerializer):
         if missing:
             raise serializers.ValidationError(missing, code="required")
         return attrs
+
+
+class UserIn(CustomerIn):
+    """A new user. `role` other than customer and `password` are for admins to give."""
+
+    role = serializers.ChoiceField(choices=Role.choices, required=False)
+    password = PasswordField(required=False)
 
 
 class UserPatchIn(NameMixin, StrictSerializer):
@@ -114,16 +119,6 @@ class UserPatchIn(NameMixin, StrictSerializer):
                 code="name_in_part",
             )
         return super().validate(attrs)
-
-
-class CustomerIn(NameMixin, StrictSerializer):
-    """A new user with the role customer."""
-
-    email = serializers.EmailField(max_length=EMAIL_LENGTH)
-    phone = PhoneField(required=False, allow_null=True)
-    source_id = serializers.CharField(max_length=128, required=False, allow_null=True)
-
-    validate = UserIn.validate
 
 
 class UserOut(serializers.ModelSerializer[User]):

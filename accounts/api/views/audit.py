@@ -14,7 +14,6 @@ from promopulse.lib.pagination import Keyset
 class AuditViewSet(ApiViewSet):
     """The audit trail: append-only; personal fields appear by name, never by value."""
 
-    filter_backends = ()
     pagination_class = Keyset
     access = Permission.AUDIT_READ
 

@@ -63,7 +63,6 @@ class SessionViewSet(ApiViewSet):
     """For people who have no access token, or whose token is about to end."""
 
     authentication_classes = ()  # an expired token beside the body must not get in the way
-    filter_backends = ()
     idempotent = False
     access = Permission.OPEN
     bodies = {"register": RegisterIn, "refresh": RefreshIn, "logout": RefreshIn}
@@ -107,7 +106,6 @@ class LoginViewSet(ApiViewSet):
 
     authentication_classes = ()
     throttle_classes = (PerLogin,)
-    filter_backends = ()
     idempotent = False
     access = Permission.OPEN
     bodies = {"login": LoginIn}
@@ -131,7 +129,6 @@ class LoginViewSet(ApiViewSet):
 class AccountViewSet(ApiViewSet):
     """One's own account."""
 
-    filter_backends = ()
     idempotent = False
     access = Permission.SELF
     bodies = {"change_password": ChangePasswordIn}
