@@ -89,12 +89,16 @@ def _create(home: Path, data: Path, account: Account) -> None:
     command = [_binary("initdb", data.parent, account), "-D", str(new), "-U", USER]
     command += ["--auth=trust", "--encoding=UTF8", "--locale-provider=builtin"]
     command += ["--locale=C.UTF-8", "--no-instructions"]
+    _initialise(command, account)
+    new.rename(data)
+
+
+def _initialise(command: list[str], account: Account) -> None:
     done = subprocess.run(
         command, cwd="/", capture_output=True, text=True, check=False, **account.popen_options()
     )
     if done.returncode:
         raise LauncherError(f"PostgreSQL could not create its data folder:\n{done.stderr.strip()}")
-    new.rename(data)
 
 
 def _run_server(

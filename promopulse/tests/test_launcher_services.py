@@ -127,10 +127,16 @@ def test_a_stale_pid_file_naming_another_program_is_no_obstacle(home):
         other.wait()
 
 
-def test_a_half_made_cluster_is_made_again(home):
-    folders.make_home(home)
-    (home / "pgdata.new").mkdir()
-    (home / "pgdata.new" / "PG_VERSION").write_text("18\n")
+def test_a_cluster_half_made_when_the_power_went_is_made_again(home, monkeypatch):
+    def power_failure(command, _account):
+        folder = Path(command[command.index("-D") + 1])
+        (folder / "PG_VERSION").write_text("18\n")
+        raise RuntimeError("the power went")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(postgres, "_initialise", power_failure)
+        with pytest.raises(RuntimeError):
+            services.start(home)
     with database(services.start(home)) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 

@@ -166,5 +166,5 @@ def test_a_reader_that_goes_away_stops_it():
     assert process.stdout is not None
     pid = int(process.stdout.readline().split()[-1])
     process.stdout.close()
-    process.wait(timeout=30)
+    assert process.wait(timeout=30) == 0
     assert not is_alive(pid)
