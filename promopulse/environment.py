@@ -31,12 +31,19 @@ def hand_written_file() -> Path:
 
 
 def overlay(file: Path) -> None:
-    """Add the file's variables that are not set yet. A file that is not there adds nothing."""
+    """Add the file's variables that are not set yet. A file that is not there adds nothing.
+
+    Raises ValueError for a line that says nothing.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return
-    for name, value in parse(text).items():
+    try:
+        variables = parse(text)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    for name, value in variables.items():
         if not os.environ.get(name):
             os.environ[name] = value
 

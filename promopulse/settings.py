@@ -12,7 +12,7 @@ from promopulse import environment
 environment.load()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-HOME = Path(os.environ.get("PROMOPULSE_HOME") or BASE_DIR / ".promopulse")
+HOME = environment.home()
 
 
 def env_list(name: str, default: str = "") -> list[str]:
@@ -252,6 +252,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "PromotionStatus": "promotions.states.Status",
+        "EffectiveStatus": "promotions.states.EffectiveStatus",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

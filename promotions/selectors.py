@@ -69,4 +69,6 @@ def history(promotion_id: int) -> "QuerySet[AuditEntry]":
 
 def ledger(promotion_id: int) -> "QuerySet[BudgetEntry]":
     """Every movement of a promotion's budget."""
-    return BudgetEntry.objects.filter(budget__promotion_id=promotion_id)
+    return BudgetEntry.objects.filter(budget__promotion_id=promotion_id).select_related(
+        "budget__promotion"
+    )

@@ -18,15 +18,16 @@ PAGES = (
 )
 
 
-def banner(*, seconds: float, first_event: dict[str, int] | None) -> str:
+def banner(*, seconds: float, demo: bool, first_event: dict[str, int] | None) -> str:
     """The addresses; with a demo world also its people, and an event to send into it."""
     host = "localhost" if processes.host() == "127.0.0.1" else processes.host()
     site = f"http://{host}:{processes.port()}"
     lines = ["", f"PromoPulse is ready ({seconds:.0f} s).", ""]
     lines += [f"  {site + path:<36}{words}" for path, words in PAGES]
-    if first_event is not None:
+    if demo:
         lines += ["", "Sign in as"]
         lines += [f"  {email:<20}{password:<11}{role}" for email, password, role in ACCOUNTS]
+    if first_event:
         lines += ["", "Send an event (again: it is counted once)", *_curl(site, first_event)]
     return "\n".join([*lines, "", "Ctrl-C stops everything."])
 

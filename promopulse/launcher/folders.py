@@ -11,6 +11,8 @@ from promopulse.launcher.account import Account
 # sockaddr_un.sun_path holds 108 bytes with its final NUL on Linux, 104 on macOS.
 LONGEST_SOCKET_PATH = 103
 LONGEST_SOCKET_NAME = len("/.s.PGSQL.5432")
+# A server's log that is larger is put aside at the next start, one generation of it.
+LARGEST_LOG = 10 * 1024 * 1024
 # Outside the home only when root runs the project from a folder closed to everyone else.
 OPEN_DATA_FOLDER = Path("/var/lib/promopulse")
 
@@ -20,7 +22,11 @@ def make_home(home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     if home.stat().st_uid == os.geteuid():
         home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    (home / "logs").mkdir(mode=0o700, exist_ok=True)
+    logs = home / "logs"
+    logs.mkdir(mode=0o700, exist_ok=True)
+    for log in logs.glob("*.log"):
+        if log.stat().st_size > LARGEST_LOG:
+            log.replace(log.with_suffix(".log.1"))
 
 
 def data_folder(home: Path, name: str, account: Account) -> Path:

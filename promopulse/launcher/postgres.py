@@ -38,6 +38,9 @@ _SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # A refused statement may carry what people wrote: the server's log names no values.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 # For a cluster that only tests use: what it holds may be lost with the machine.
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

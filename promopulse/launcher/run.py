@@ -45,14 +45,14 @@ def run(home: Path) -> None:
 
 def _start_and_watch(home: Path, instance: Instance, interrupts: Interrupts) -> None:
     began_at = time.monotonic()
-    first_event = None
+    demo, first_event = steps.wants_demo(), None
     with _step("database and broker", interrupts):
         os.environ |= steps.prepare_environment(home, services.start(home))
     with _step("migrations", interrupts):
         _finish(processes.manage("migrate", "--no-input"), interrupts)
     with _step("static files", interrupts):
         steps.collect_static(home, lambda command: _finish(command, interrupts))
-    if steps.wants_demo():
+    if demo:
         with _step("demo world", interrupts):
             first_event = _first_event(_finish(processes.manage("demo", "--json"), interrupts))
     # Celery's attempt to end well comes to nothing once nobody reads its output: it stays.
@@ -65,7 +65,8 @@ def _start_and_watch(home: Path, instance: Instance, interrupts: Interrupts) -> 
 
     def announce() -> None:
         _report("web, worker and beat", starting_at)
-        print(banner(seconds=time.monotonic() - began_at, first_event=first_event), flush=True)
+        seconds = time.monotonic() - began_at
+        print(banner(seconds=seconds, demo=demo, first_event=first_event), flush=True)
 
     Supervisor(programs, interrupts, on_change=instance.record).run(health.web_is_ready, announce)
 
@@ -114,4 +115,5 @@ def _finish(command: list[str], interrupts: Interrupts) -> str:
 
 def _first_event(output: str) -> dict[str, int] | None:
     """Whose event the banner shows how to send, as `manage.py demo --json` names them."""
-    return json.loads(output).get("first_event")
+    event: dict[str, int] | None = json.loads(output).get("first_event")
+    return event

@@ -92,6 +92,10 @@ class MoneyField(serializers.DecimalField):
         kwargs.setdefault("min_value", Decimal(0))
         super().__init__(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, **kwargs)
 
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        # DecimalField takes "" for null, and null can mean unlimited.
+        return serializers.Field.validate_empty_values(self, data)
+
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool):
             self.fail("invalid")

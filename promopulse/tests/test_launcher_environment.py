@@ -65,9 +65,11 @@ def test_the_file_may_be_written_as_people_write_it():
     }
 
 
-def test_a_line_that_says_nothing_is_refused():
-    with pytest.raises(ValueError, match="line 2"):
-        environment.parse("DEBUG=1\nREDIS_URL\n")
+def test_a_line_that_says_nothing_is_refused(tmp_path):
+    file = tmp_path / "mistyped.env"
+    file.write_text("DEBUG=1\nREDIS_URL\n")
+    with pytest.raises(ValueError, match=r"mistyped\.env: line 2"):
+        environment.overlay(file)
 
 
 def test_what_is_rendered_is_read_back():

@@ -141,6 +141,9 @@ def test_after_a_kill_nothing_of_it_serves_and_the_next_run_does(run):
     second.wait_until_ready()
     assert second.status_of("/health/ready") == 200
 
+    assert stop_running(second.home)
+    assert second.process.wait(timeout=60) == 0
+
 
 def test_one_supervisor_a_home(tmp_path):
     first = Instance(tmp_path, 8000)
@@ -190,8 +193,14 @@ def test_a_number_that_is_none_is_named(tmp_path, monkeypatch, capsys):
 def test_the_banner_shows_an_event_to_send(monkeypatch):
     monkeypatch.setenv("DEMO_API_KEY", "pp_key")
     monkeypatch.setenv("PORT", "8123")
-    shown = banner(seconds=3, first_event={"promotion_id": 7, "user_id": 9})
+    shown = banner(seconds=3, demo=True, first_event={"promotion_id": 7, "user_id": 9})
     assert "http://localhost:8123/docs" in shown
     assert "Authorization: Api-Key pp_key" in shown
     assert '{"event_id": "hello-1", "type": "CLICK", "promotion_id": 7, "user_id": 9}' in shown
-    assert "curl" not in banner(seconds=3, first_event=None)
+    assert "admin@example.com   admin123" in shown
+
+
+def test_the_banner_of_an_empty_world_names_no_accounts():
+    shown = banner(seconds=3, demo=False, first_event=None)
+    assert "curl" not in shown
+    assert "admin123" not in shown

@@ -217,5 +217,26 @@ def test_a_server_that_cannot_start_says_why(home):
     services.start(home)
     services.stop(home)
     (home / "pgdata" / "PG_VERSION").write_text("9\n")
-    with pytest.raises(LauncherError, match="version"):
+    with pytest.raises(LauncherError, match="incompatible with server"):
         postgres.start(home)
+
+
+def test_a_large_log_is_put_aside(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "LARGEST_LOG", 10)
+    logs = tmp_path / "home" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "postgres.log").write_text("eleven char")
+    (logs / "valkey.log").write_text("ten chars.")
+    folders.make_home(tmp_path / "home")
+    assert {log.name for log in logs.iterdir()} == {"postgres.log.1", "valkey.log"}
+
+
+def test_the_server_log_names_no_values(home):
+    with database(services.start(home)) as connection:
+        connection.execute("CREATE TABLE people (email text UNIQUE)")
+        connection.execute("INSERT INTO people VALUES ('alice@example.com')")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("INSERT INTO people VALUES ('alice@example.com')")
+    log = (home / "logs" / "postgres.log").read_text()
+    assert "people_email_key" in log
+    assert "alice" not in log

@@ -1,0 +1,187 @@
+"""Routes of promotions: who may, which shape, one call."""
+
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.base import ApiViewSet
+from accounts.roles import Permission
+from promopulse.lib import time
+from promotions import selectors, services
+from promotions.api.serializers import (
+    CustomerPromotionOut,
+    PromotionIn,
+    PromotionOut,
+    PromotionsQuery,
+    ReasonIn,
+    StatusIn,
+)
+from promotions.models import Promotion
+
+_NEW = OpenApiExample(
+    "A month in summer",
+    {
+        "name": "Summer Sale 2026",
+        "start_at": "2026-06-01T00:00:00+02:00",
+        "end_at": "2026-07-01T00:00:00+02:00",
+        "timezone": "Europe/Berlin",
+        "currency": "EUR",
+    },
+    request_only=True,
+)
+_AIMED = OpenApiExample(
+    "For two people and a pool",
+    {
+        "name": "Early access",
+        "start_at": "2026-05-25T00:00:00Z",
+        "end_at": "2026-06-01T00:00:00Z",
+        "target_user_ids": [7, 12],
+        "target_pool_ids": [3],
+        "source_id": "shop:early-2026",
+    },
+    request_only=True,
+)
+_MOVES = [
+    OpenApiExample("Activate", {"status": "active"}, request_only=True),
+    OpenApiExample("End", {"status": "ended", "reason": "Sold out"}, request_only=True),
+]
+
+
+class PromotionViewSet(ApiViewSet):
+    """What runs when and for whom. Customers see what is active and open to them."""
+
+    queryset = Promotion.objects.all()
+    filter_backends = ()
+    bodies = {
+        "create": PromotionIn,
+        "partial_update": PromotionIn,
+        "change_status": StatusIn,
+        "pause": ReasonIn,
+        "resume": ReasonIn,
+        "duplicate": ReasonIn,
+    }
+    access = {
+        "list": Permission.PROMOTIONS_READ,
+        "retrieve": Permission.PROMOTIONS_READ,
+        "create": Permission.PROMOTIONS_WRITE,
+        "partial_update": Permission.PROMOTIONS_WRITE,
+        "destroy": Permission.PROMOTIONS_WRITE,
+        "change_status": Permission.PROMOTIONS_WRITE,
+        "pause": Permission.PROMOTIONS_WRITE,
+        "resume": Permission.PROMOTIONS_WRITE,
+        "duplicate": Permission.PROMOTIONS_WRITE,
+    }
+
+    @cached_property
+    def at(self) -> datetime:
+        """The one moment at which this request judges effective statuses."""
+        return time.db_now()
+
+    @property
+    def _customer(self) -> int | None:
+        return self.request.user.pk if self.own_only else None
+
+    def _shown(self, promotion_id: int, status: int = 200) -> Response:
+        shape = CustomerPromotionOut if self.own_only else PromotionOut
+        promotion = selectors.get_promotion(promotion_id, by_customer=self._customer)
+        return self.answer(shape, promotion, status)
+
+    @extend_schema(
+        summary="Promotions", parameters=[PromotionsQuery], responses=PromotionOut(many=True)
+    )
+    def list(self, request: Request) -> Response:
+        query = PromotionsQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        shape = CustomerPromotionOut if self.own_only else PromotionOut
+        return self.page(shape, self._wanted(**query.validated_data))
+
+    def _wanted(
+        self,
+        status: str = "",
+        effective_status: str = "",
+        search: str = "",
+        ordering: str = "-id",
+    ) -> Any:
+        promotions = selectors.readable(by_customer=self._customer)
+        if status:
+            promotions = promotions.filter(status=status)
+        if effective_status:
+            promotions = promotions.effectively(effective_status, self.at)
+        if search:
+            promotions = promotions.filter(selectors.matching_name(search))
+        sign = "-" if ordering.startswith("-") else ""
+        return promotions.order_by(ordering, f"{sign}id")
+
+    @extend_schema(summary="One promotion", responses=PromotionOut)
+    def retrieve(self, request: Request, promotion_id: int) -> Response:
+        return self._shown(promotion_id)
+
+    @extend_schema(
+        summary="Make a draft",
+        description="Naming an audience makes it targeted, unless `is_targeted` is false: that is "
+        "a contradiction and refused.",
+        responses={201: PromotionOut},
+        examples=[_NEW, _AIMED],
+    )
+    def create(self, request: Request) -> Response:
+        promotion = services.create_promotion(**self.body())
+        return self._shown(promotion.pk, status=201)
+
+    @extend_schema(
+        summary="Edit a promotion",
+        description="A draft: everything. Active: name and description. Ended: nothing. A field "
+        "sent with its stored value is no edit; a locked one is refused with `field_locked` and "
+        "nothing changes. A list of ids replaces the stored one.",
+        responses=PromotionOut,
+    )
+    def partial_update(self, request: Request, promotion_id: int) -> Response:
+        changes = self.body(partial=True)
+        services.update_promotion(promotion_id, changes=changes)
+        return self._shown(promotion_id)
+
+    @extend_schema(summary="Delete a draft", responses={204: None})
+    def destroy(self, request: Request, promotion_id: int) -> Response:
+        services.delete_promotion(promotion_id)
+        return Response(status=204)
+
+    @extend_schema(
+        summary="Activate or end a promotion",
+        description="draft -> active -> ended. The status it has already is no change.",
+        responses=PromotionOut,
+        examples=_MOVES,
+    )
+    def change_status(self, request: Request, promotion_id: int) -> Response:
+        services.change_status(promotion_id, **self.body())
+        return self._shown(promotion_id)
+
+    @extend_schema(
+        summary="Pause an active promotion",
+        description="One that is paused already keeps its first time and reason.",
+        responses=PromotionOut,
+    )
+    def pause(self, request: Request, promotion_id: int) -> Response:
+        services.pause(promotion_id, **self.body())
+        return self._shown(promotion_id)
+
+    @extend_schema(
+        summary="Resume a paused promotion",
+        description="One that is not paused stays as it is.",
+        responses=PromotionOut,
+    )
+    def resume(self, request: Request, promotion_id: int) -> Response:
+        services.resume(promotion_id, **self.body())
+        return self._shown(promotion_id)
+
+    @extend_schema(
+        summary="Copy a promotion into a new draft",
+        description="Same window, audience and budget total; usage, history and `source_id` stay "
+        "with the original.",
+        responses={201: PromotionOut},
+    )
+    def duplicate(self, request: Request, promotion_id: int) -> Response:
+        copy = services.duplicate(promotion_id, **self.body())
+        return self._shown(copy.pk, status=201)
