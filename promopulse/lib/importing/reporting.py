@@ -1,0 +1,85 @@
+"""What became of the rows: counts for the end, bad rows for `--report`, nothing of their data."""
+
+from collections import Counter
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from promopulse.lib.commands import Exit, Outcome
+from promopulse.lib.errors import DomainError
+
+FAILED = "failed"
+_SHOWN = 5
+
+
+class Report:
+    """Counts rows by what became of them; tells where the bad ones are and why.
+
+    A bad row is its line, a code and a sentence. Its values are not repeated: they may be personal.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.counts: Counter[str] = Counter(dict.fromkeys((*names, FAILED), 0))
+        self._names = names
+        self._samples: list[str] = []
+        self._file: Any = None
+
+    def write_to(self, path: str) -> None:
+        """Keep every bad row in this file, as NDJSON. Raises OSError."""
+        self._file = open(path, "wb")  # noqa: SIM115
+
+    def __enter__(self) -> "Report":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def count(self, name: str, rows: int = 1) -> None:
+        self.counts[name] += rows
+
+    def bad(self, line: int, code: str, detail: str) -> None:
+        """A row that was not imported."""
+        self.counts[FAILED] += 1
+        if self._file is not None:
+            row = {"line": line, "code": code, "detail": detail}
+            self._file.write(msgspec.json.encode(row) + b"\n")
+        elif self.counts[FAILED] <= _SHOWN:
+            self._samples.append(f"line {line}: {detail} ({code})")
+        elif self.counts[FAILED] == _SHOWN + 1:
+            self._samples.append("More rows are bad; --report FILE lists all of them.")
+
+    def refused(self, line: int, refusal: DomainError) -> None:
+        """A row a rule said no to. The code of a wrong field is the field's."""
+        code, detail = refusal.code, refusal.detail
+        if refusal.errors:
+            first = refusal.errors[0]
+            field = first["pointer"].lstrip("/")
+            code, detail = first["code"], f"{field}: {first['detail']}" if field else detail
+        self.bad(line, code, detail)
+
+    def outcome(self, rows: int, trouble: str = "") -> Outcome:
+        """The end of an import; `trouble` is what ended it too early."""
+        data = {"rows": rows, **self.counts}
+        told = [
+            f"{count:,} {name.replace('_', ' ')}"
+            for name, count in self.counts.items()
+            if count or name in (*self._names, FAILED)
+        ]
+        line = f"{rows:,} rows: {', '.join(told)}"
+        failed = self.counts[FAILED]
+        if trouble:
+            code = Exit.FAILED
+        elif not failed:
+            return Outcome(data, [line])
+        elif failed == rows:
+            trouble, code = "No row could be imported.", Exit.FAILED
+        else:
+            trouble, code = f"{failed:,} of {rows:,} rows were not imported.", Exit.PARTLY
+        return Outcome(data, [line], "\n".join([*self._samples, trouble]), code)
