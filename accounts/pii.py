@@ -1,10 +1,15 @@
 """Personal data: how an e-mail is compared, indexed and shown."""
 
 import hmac
+import re
 import unicodedata
 from functools import cache
 
 from django.conf import settings
+
+MAX_EMAIL = 254
+MAX_PHONE = 32
+PHONE = re.compile(r"^\+?[0-9][0-9 ()./-]*$")  # digits and what people write between them
 
 
 def normalise_email(email: str) -> str:

@@ -11,7 +11,6 @@ from accounts.roles import Role, Scope
 from promopulse.lib.fields import AwareDateTimeField, IdField, StrictSerializer
 
 MOST_AT_ONCE = 10_000
-EMAIL_LENGTH = 254
 
 
 class PasswordField(serializers.CharField):
@@ -28,7 +27,7 @@ class PhoneField(serializers.RegexField):
     """Digits and what people write between them."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(r"^\+?[0-9][0-9 ()./-]*$", max_length=32, **kwargs)
+        super().__init__(pii.PHONE.pattern, max_length=pii.MAX_PHONE, **kwargs)
 
 
 class NameMixin(serializers.Serializer[Any]):
@@ -51,7 +50,7 @@ class NameMixin(serializers.Serializer[Any]):
 
 class RegisterIn(StrictSerializer):
     name = serializers.CharField(max_length=255)
-    email = serializers.EmailField(max_length=EMAIL_LENGTH)
+    email = serializers.EmailField(max_length=pii.MAX_EMAIL)
     password = PasswordField()
 
 
@@ -78,7 +77,7 @@ class ChangePasswordIn(StrictSerializer):
 class CustomerIn(NameMixin, StrictSerializer):
     """A new customer. One known by a source_id may lack an e-mail."""
 
-    email = serializers.EmailField(max_length=EMAIL_LENGTH, required=False, allow_null=True)
+    email = serializers.EmailField(max_length=pii.MAX_EMAIL, required=False, allow_null=True)
     phone = PhoneField(required=False, allow_null=True)
     source_id = serializers.CharField(max_length=128, required=False, allow_null=True)
 
@@ -104,7 +103,7 @@ class UserIn(CustomerIn):
 class UserPatchIn(NameMixin, StrictSerializer):
     """What changes; `role`, `password`, `is_active` and another's e-mail are the admin's alone."""
 
-    email = serializers.EmailField(max_length=EMAIL_LENGTH, required=False, allow_null=True)
+    email = serializers.EmailField(max_length=pii.MAX_EMAIL, required=False, allow_null=True)
     phone = PhoneField(required=False, allow_null=True, allow_blank=True)
     role = serializers.ChoiceField(choices=Role.choices, required=False)
     password = PasswordField(required=False)
@@ -186,7 +185,7 @@ class CustomerQuery(serializers.Serializer[Any]):
 class EmailQuery(serializers.Serializer[Any]):
     """The whole address; a part of one finds nobody."""
 
-    email = serializers.EmailField(max_length=EMAIL_LENGTH)
+    email = serializers.EmailField(max_length=pii.MAX_EMAIL)
 
 
 class ApiKeyIn(StrictSerializer):
@@ -253,7 +252,7 @@ class PoolUsersIn(StrictSerializer):
 
     user_ids = serializers.ListField(child=IdField(), required=False, max_length=MOST_AT_ONCE)
     emails = serializers.ListField(
-        child=serializers.EmailField(max_length=EMAIL_LENGTH),
+        child=serializers.EmailField(max_length=pii.MAX_EMAIL),
         required=False,
         max_length=MOST_AT_ONCE,
     )

@@ -57,7 +57,7 @@ class Command(BaseCommand):
     def add_options(self, parser: CommandParser) -> None:
         """The command's own arguments."""
 
-    def run(self, **options: Any) -> Outcome:
+    def run(self, *args: Any, **options: Any) -> Outcome:
         """Do the work. Raises Stop or a DomainError, which is a refusal."""
         raise NotImplementedError
 
@@ -68,6 +68,17 @@ class Command(BaseCommand):
         if self.changes_many:
             parser.add_argument("--yes", action="store_true", help="Do it without asking.")
         self.add_options(parser)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except Stop as stop:
+            by_hand: bool = self._called_from_command_line  # type: ignore[attr-defined]
+            if not by_hand or options["traceback"]:
+                raise
+            # Django would put the name of the class before the words.
+            self.say(str(stop))
+            sys.exit(stop.returncode)
 
     def handle(self, *args: Any, **options: Any) -> None:
         context.begin(f"command-{secrets.token_hex(8)}", context.Actor(via="command"))

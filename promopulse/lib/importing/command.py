@@ -36,6 +36,7 @@ class ImportCommand(commands.Command):
     writes = True
     counts: ClassVar[tuple[str, ...]] = ("created", "updated", "unchanged")
     batch_rows: ClassVar[int] = 1_000
+    one_transaction: ClassVar[bool] = False
 
     def add_columns(self, parser: CommandParser) -> None:
         """Options of this importer alone."""
@@ -71,7 +72,8 @@ class ImportCommand(commands.Command):
         report = Report(self.counts)
         with report, self._opened(options["file"]) as source:
             self._write_report(report, options["report"])
-            whole = commands.trial(True) if options["dry_run"] else nullcontext()
+            dry_run = options["dry_run"]
+            whole = commands.trial(dry_run) if dry_run or self.one_transaction else nullcontext()
             with whole, progress.shown(source, self.say) as told:
                 outcome = self._import(source, report, options, told)
         if options["dry_run"]:
