@@ -23,8 +23,8 @@ class ByEventId(ReadOnlyAdmin):
     """Search finds a whole event id, by its index."""
 
     search_help_text = "A whole event id"
-    search_fields = ("event_id",)
-    ordering = ("-id",)
+    search_fields = ("event_id",)  # shows the search box
+    ordering: tuple[str, ...] = ("-id",)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import redis
+from celery import current_app
 from django.conf import settings
 from kombu import Connection
 from kombu.exceptions import OperationalError
@@ -61,10 +62,10 @@ def call_help() -> None:
 
 def send() -> None:
     """Put one drain message on the broker, at once or not at all."""
-    from promopulse.celery import app
-
     with producers[_broker()].acquire(block=True, timeout=1) as producer:
-        app.send_task(TASK, producer=producer, retry=False, ignore_result=True, queue="events")
+        current_app.send_task(
+            TASK, producer=producer, retry=False, ignore_result=True, queue="events"
+        )
 
 
 @cache

@@ -68,7 +68,7 @@ def _totals(rows: QuerySet[EventStat], knows_users: bool) -> dict[str, Total]:
 
 def _series(rows: QuerySet[EventStat], interval: str) -> list[dict[str, Any]]:
     if interval == "day":
-        rows = rows.annotate(at=TruncDay("hour"))  # type: ignore[assignment]
+        rows = rows.annotate(at=TruncDay("hour"))
         counts: Iterable[Any] = (
             rows.values("at", "type").annotate(n=Sum("events")).values_list("at", "type", "n")
         )

@@ -8,6 +8,7 @@ from celery.signals import setup_logging
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promopulse.settings")
 
 app = Celery("promopulse")
+app.set_default()  # for every thread: apps send through `celery.current_app`
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from whitenoise.compress import Compressor
@@ -123,27 +124,27 @@ TEMPLATES = [
 # Database. psycopg's own pool, one per process; DB_POOL_SIZE connections are kept,
 # DB_MAX_OVERFLOW more are opened under load, each is closed after DB_POOL_RECYCLE seconds.
 DB_POOL_SIZE = env_int("DB_POOL_SIZE", 2)
+_database: dict[str, Any] = {**dj_database_url.parse(os.environ["DATABASE_URL"])}
 DATABASES = {
-    "default": {
-        **dj_database_url.parse(os.environ["DATABASE_URL"]),
+    "default": _database
+    | {
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": env_flag("DB_POOL_PRE_PING", True),
+        "OPTIONS": {
+            **_database.get("OPTIONS", {}),
+            "pool": {
+                "min_size": DB_POOL_SIZE,
+                "max_size": DB_POOL_SIZE + env_int("DB_MAX_OVERFLOW", 8),
+                "max_lifetime": env_int("DB_POOL_RECYCLE", 1800),
+                "timeout": 5,
+            },
+            "connect_timeout": 5,
+            # The statements here are short: compiling them costs more than running them.
+            "options": "-c jit=off",
+            "application_name": "promopulse",
+        },
     }
 }
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    {
-        "pool": {
-            "min_size": DB_POOL_SIZE,
-            "max_size": DB_POOL_SIZE + env_int("DB_MAX_OVERFLOW", 8),
-            "max_lifetime": env_int("DB_POOL_RECYCLE", 1800),
-            "timeout": 5,
-        },
-        "connect_timeout": 5,
-        # The statements here are short: compiling them would cost more than running them.
-        "options": "-c jit=off",
-        "application_name": "promopulse",
-    }
-)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis: broker, doorbell marks, rate limits. Never the only place a fact is in.

@@ -42,7 +42,7 @@ class EventViewSet(ApiViewSet):
 
     access = {"list": Permission.EVENTS_READ, "retrieve": Permission.EVENTS_READ}
     queryset = Event.objects.none()
-    filter_backends = []
+    filter_backends = ()
     pagination_class = Keyset
     keyset = ("-occurred_at", "-id")
     lookup_field = "event_id"
@@ -164,7 +164,7 @@ class DeadLetterViewSet(ApiViewSet):
 
     access = Permission.DEAD_LETTERS
     queryset = DeadLetterEvent.objects.all()
-    filter_backends = []
+    filter_backends = ()
     pagination_class = Keyset
 
     @extend_schema(parameters=[DeadLetterQuery], responses=DeadLetterOut(many=True))

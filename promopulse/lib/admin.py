@@ -12,13 +12,13 @@ from unfold.admin import TabularInline as ThemedTabularInline
 from promopulse.lib.pagination import COUNTED_TO
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+class BoundedPaginator(Paginator):
     """Counts to 10,000 and no further: a count of a large table would hold the page up."""
 
     @cached_property
     def count(self) -> int:
-        rows = self.object_list
-        return rows.order_by()[:COUNTED_TO].count()  # type: ignore[union-attr]
+        rows: Any = self.object_list
+        return int(rows.order_by()[:COUNTED_TO].count())
 
 
 class BaseAdmin(ThemedModelAdmin):

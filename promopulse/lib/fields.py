@@ -34,11 +34,11 @@ class StrictMixin:
             raise serializers.ValidationError(errors)
 
 
-class StrictSerializer(StrictMixin, serializers.Serializer):  # type: ignore[type-arg]
+class StrictSerializer(StrictMixin, serializers.Serializer):
     """A body of named fields, no others."""
 
 
-class StrictModelSerializer(StrictMixin, serializers.ModelSerializer):  # type: ignore[type-arg]
+class StrictModelSerializer(StrictMixin, serializers.ModelSerializer):
     """A model's body of named fields, no others."""
 
 
@@ -77,8 +77,8 @@ class AwareDateTimeField(serializers.DateTimeField):
         except OverflowError:
             self.fail("overflow")
 
-    def to_representation(self, value: Any) -> str | None:
-        return time.rfc3339(value) if value else None
+    def to_representation(self, value: Any) -> str:
+        return time.rfc3339(value)
 
 
 class MoneyField(serializers.DecimalField):
@@ -101,7 +101,7 @@ class MoneyField(serializers.DecimalField):
             self.fail("invalid")
         return super().to_internal_value(data)
 
-    def get_attribute(self, instance: Any) -> str | None:
+    def get_attribute(self, instance: Any) -> Any:
         amount = super().get_attribute(instance)
         if amount is None:
             return None

@@ -14,7 +14,7 @@ def add_request_id(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str,
     return event
 
 
-_SHARED = [
+_SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(),

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import msgspec
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from rest_framework.exceptions import ValidationError
-from rest_framework.pagination import BasePagination, LimitOffsetPagination
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
@@ -29,58 +29,70 @@ def whole_number(request: Request, name: str, default: int, low: int, high: int)
     return int(text)
 
 
-class LimitOffset(LimitOffsetPagination):
+class LimitOffset(BasePagination):
     """`limit` and `offset`; the count is exact to 10,000, beyond that null."""
 
-    default_limit = DEFAULT_LIMIT
-    max_limit = MAX_LIMIT
-
-    def get_limit(self, request: Request) -> int:
-        return whole_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
-
-    def get_offset(self, request: Request) -> int:
-        return whole_number(request, "offset", 0, 0, MAX_OFFSET)
-
-    def get_count(self, queryset: QuerySet[Any]) -> int:
-        return queryset.order_by()[: COUNTED_TO + 1].count()
-
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        self.request = request
-        self.limit = self.get_limit(request)
-        self.offset = self.get_offset(request)
+        self.url = request.build_absolute_uri()
+        self.limit = whole_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+        self.offset = whole_number(request, "offset", 0, 0, MAX_OFFSET)
         rows = list(queryset[self.offset : self.offset + self.limit + 1])
         self.more = len(rows) > self.limit
         # A page that is the whole list has counted it already.
-        if self.offset == 0 and not self.more:
-            self.count = len(rows)
-        else:
-            self.count = self.get_count(queryset)
-        self.display_page_controls = False
+        alone = self.offset == 0 and not self.more
+        counted = len(rows) if alone else queryset.order_by()[: COUNTED_TO + 1].count()
+        self.count = counted if counted <= COUNTED_TO else None
         return rows[: self.limit]
 
-    def get_next_link(self) -> str | None:
-        if not self.more:
-            return None
-        url = replace_query_param(self.request.build_absolute_uri(), "limit", self.limit)
-        return replace_query_param(url, "offset", self.offset + self.limit)
+    def _link(self, offset: int) -> str:
+        url = replace_query_param(self.url, "limit", self.limit)
+        return replace_query_param(url, "offset", offset)
 
     def get_paginated_response(self, data: Any) -> Response:
+        before = max(0, self.offset - self.limit)
         return Response(
             {
-                "count": self.count if self.count <= COUNTED_TO else None,
-                "next": self.get_next_link(),
-                "previous": self.get_previous_link(),
+                "count": self.count,
+                "next": self._link(self.offset + self.limit) if self.more else None,
+                "previous": self._link(before) if self.offset else None,
                 "results": data,
             }
         )
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        page = super().get_paginated_response_schema(schema)
-        page["properties"]["count"] |= {
+        count = {
+            "type": "integer",
             "nullable": True,
             "description": "Exact up to 10,000, null beyond.",
         }
-        return page
+        return _page_schema(schema, count=count)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        offset = {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0}
+        return [_LIMIT, _parameter("offset", "Rows to pass over.", offset)]
+
+
+def _page_schema(rows: dict[str, Any], **more: dict[str, Any]) -> dict[str, Any]:
+    link = {"type": "string", "nullable": True, "format": "uri"}
+    properties = {**more, "next": link, "previous": link, "results": rows}
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": schema,
+    }
+
+
+_LIMIT = _parameter(
+    "limit",
+    "Rows a page.",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+)
 
 
 class Keyset(BasePagination):
@@ -136,41 +148,10 @@ class Keyset(BasePagination):
         return Response({"next": self.next, "previous": self.previous, "results": data})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {
-            "type": "string",
-            "nullable": True,
-            "format": "uri",
-            "example": "http://api.example.org/things?cursor=WyJuIiw0Ml0",
-        }
-        return {
-            "type": "object",
-            "required": ["next", "previous", "results"],
-            "properties": {"next": link, "previous": link, "results": schema},
-        }
+        return _page_schema(schema)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": name,
-                "in": "query",
-                "required": False,
-                "description": description,
-                "schema": schema,
-            }
-            for name, description, schema in (
-                ("cursor", "From `next` or `previous`.", {"type": "string"}),
-                (
-                    "limit",
-                    "Rows a page.",
-                    {
-                        "type": "integer",
-                        "minimum": 1,
-                        "maximum": MAX_LIMIT,
-                        "default": DEFAULT_LIMIT,
-                    },
-                ),
-            )
-        ]
+        return [_LIMIT, _parameter("cursor", "From `next` or `previous`.", {"type": "string"})]
 
 
 def _flip(field: str) -> str:

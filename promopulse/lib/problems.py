@@ -111,7 +111,7 @@ def _of_drf(error: drf.APIException, request: HttpRequest) -> Problem:
     if isinstance(error, drf.MethodNotAllowed):
         return Problem(request, "method_not_allowed", params={"method": request.method})
     if isinstance(error, drf.Throttled):
-        wait = max(1, round(error.wait or 1))
+        wait = max(1, round(getattr(error, "wait", None) or 1))
         return Problem(
             request,
             "rate_limited",

@@ -116,7 +116,7 @@ class Instance:
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a query on the instance's database."""
         with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def waiting(self) -> int:

@@ -1,5 +1,8 @@
 """The shape of the house: app labels, folders, arrows."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 from django.apps import apps
@@ -52,3 +55,28 @@ def test_tables_are_named_by_label():
 
 def test_promotions_package_stays_empty():
     assert (Path(settings.BASE_DIR) / "promotions" / "__init__.py").read_text() == ""
+
+
+def test_promotions_do_not_know_their_nested_apps():
+    folder = Path(settings.BASE_DIR) / "promotions"
+    nested = [folder / "discounts", folder / "coupons"]
+    for file in folder.rglob("*.py"):
+        if not any(file.is_relative_to(place) for place in nested):
+            for line in file.read_text().splitlines():
+                assert not re.match(r"\s*(from|import) promotions\.(discounts|coupons)", line), file
+
+
+def test_discounts_do_not_know_coupons():
+    for file in (Path(settings.BASE_DIR) / "promotions" / "discounts").rglob("*.py"):
+        assert "promotions.coupons" not in file.read_text(), file
+
+
+def test_imports_point_down_only():
+    found = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout

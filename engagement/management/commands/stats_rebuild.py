@@ -15,7 +15,8 @@ class Command(commands.Command):
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("--check", action="store_true", help="Exit 1 if they do not agree.")
 
-    def run(self, *, check: bool, dry_run: bool, **options: Any) -> commands.Outcome:
+    def run(self, **options: Any) -> commands.Outcome:
+        check, dry_run = options["check"], options["dry_run"]
         drift = rebuild(check_only=check or dry_run)
         words = (
             f"{drift.cells} cells, {drift.user_totals} user totals, {drift.users} users differed."

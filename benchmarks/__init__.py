@@ -1,0 +1,1 @@
+"""Measurements of each path beside its physical limit; see `make bench`."""
