@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from promopulse.lib import context
+from promopulse.lib.context import Actor
 from promopulse.lib.problems import Problem, problem_for
 
 logger = logging.getLogger("promopulse.requests")
@@ -110,3 +111,15 @@ class RequestContext:
         if length.isdigit() and int(length) > settings.MAX_BODY_BYTES:
             return Problem(request, "too_large", params={"limit": settings.MAX_BODY_BYTES})
         return None
+
+
+class AdminActor:
+    """What is written in the admin is written by the person who is logged in there."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/admin/") and request.user.is_authenticated:
+            context.actor.set(Actor(user_id=request.user.pk, via="admin"))
+        return self.get_response(request)

@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "promopulse.middleware.AdminActor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -302,4 +303,5 @@ UNFOLD = {
     "SITE_HEADER": "PromoPulse",
     "SITE_SYMBOL": "campaign",
     "SHOW_HISTORY": False,
+    "LOGIN": {"form": "accounts.forms.LoginForm"},
 }

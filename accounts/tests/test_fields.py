@@ -33,7 +33,7 @@ def test_columns_hold_ciphertext():
 )
 def test_an_expression_is_refused_and_nothing_is_lost(expression):
     UserFactory(phone="+4915112345678")
-    with pytest.raises(FieldError, match="cannot be encrypted"):
+    with pytest.raises(FieldError, match="cannot be encrypted"), transaction.atomic():
         User.objects.update(phone=expression)
     user = User.objects.get()
     user.phone = expression

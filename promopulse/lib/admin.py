@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.admin import TabularInline as ThemedTabularInline
 
+from promopulse.lib.errors import DomainError
+from promopulse.lib.fields import MAX_ID
 from promopulse.lib.pagination import COUNTED_TO
 
 
@@ -21,8 +24,15 @@ class BoundedPaginator(Paginator):
         return int(rows.order_by()[:COUNTED_TO].count())
 
 
+def whole_id(words: str) -> int | None:
+    """What was typed, if it can be an id."""
+    if not (words.isascii() and words.isdigit() and len(words) < 20):
+        return None
+    return int(words) if int(words) <= MAX_ID else None
+
+
 class BaseAdmin(ThemedModelAdmin):
-    """50 rows a page, no delete, no search that scans."""
+    """50 rows a page, no delete, no search that scans; a service's refusal becomes a message."""
 
     list_per_page = 50
     paginator = BoundedPaginator
@@ -30,6 +40,14 @@ class BaseAdmin(ThemedModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except DomainError as refusal:  # its transaction is rolled back
+            self.message_user(request, refusal.detail, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        return response
 
 
 class ExactIdSearch:
@@ -44,11 +62,11 @@ class ExactIdSearch:
         text = search_term.strip()
         if not text:
             return queryset, False
-        if not (text.isascii() and text.isdigit() and int(text[:19]) < 2**63):
+        if (number := whole_id(text)) is None:
             return queryset.none(), False
         found = Q()
         for name in self.exact_ids:
-            found |= Q(**{name: int(text)})
+            found |= Q(**{name: number})
         return queryset.filter(found), False
 
 

@@ -1,0 +1,76 @@
+"""Pools in the admin: who is in, page by page."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from accounts import pii
+from accounts.models import Pool, PoolMembership
+from accounts.services import pools
+from promopulse.lib.admin import BaseAdmin, BaseInline, whole_id
+
+
+class MembershipInline(BaseInline):
+    """Users join and leave; a membership is not rewritten."""
+
+    model = PoolMembership
+    autocomplete_fields = ("user",)
+    fields = ("user", "user_name", "masked_email", "added_at")
+    readonly_fields = ("user_name", "masked_email", "added_at")
+    per_page = 50
+    verbose_name = "user"
+    verbose_name_plural = "users"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PoolMembership]:
+        return super().get_queryset(request).select_related("user").order_by("user_id")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="name")
+    def user_name(self, membership: PoolMembership) -> str:
+        return membership.user.name if membership.user_id else ""
+
+    @admin.display(description="e-mail")
+    def masked_email(self, membership: PoolMembership) -> str | None:
+        return pii.mask_email(membership.user.email) if membership.user_id else ""
+
+
+@admin.register(Pool)
+class PoolAdmin(BaseAdmin):
+    list_display = ("id", "name", "user_count", "created_at")
+    list_display_links = ("id", "name")
+    fields = ("name", "description", "user_count", "created_at")
+    readonly_fields = ("user_count", "created_at")
+    ordering = ("-id",)
+    sortable_by = ("id", "name")
+    search_fields = ("name",)  # shows the box; `get_search_results` says what it finds
+    search_help_text = "An id, or how a name begins."
+    inlines = (MembershipInline,)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Pool], search_term: str
+    ) -> tuple[QuerySet[Pool], bool]:
+        words = search_term.strip()
+        if not words:
+            return queryset, False
+        found = Q(name__startswith=words)  # the unique index serves prefixes, case kept
+        if (number := whole_id(words)) is not None:
+            found |= Q(pk=number)
+        return queryset.filter(found), False
+
+    def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: bool) -> None:
+        values = {name: form.cleaned_data[name] for name in ("name", "description")}
+        saved = pools.update_pool(obj.pk, **values) if change else pools.create_pool(**values)
+        obj.__dict__.update(saved.__dict__)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        joining = [membership.user_id for membership in formset.save(commit=False)]
+        leaving = [membership.user_id for membership in formset.deleted_objects]
+        pool_id = form.instance.pk
+        if leaving:
+            pools.remove_users(pool_id, user_ids=leaving)
+        if joining:
+            pools.add_users(pool_id, user_ids=joining)
