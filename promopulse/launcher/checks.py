@@ -5,6 +5,7 @@
 
 import difflib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,18 @@ def _arrows() -> str:
     return _problems([sys.executable, str(Path(sys.executable).with_name("lint-imports"))])
 
 
+def _locks() -> str:
+    """What requirements*.txt ask for is what the lock files install."""
+    problems = []
+    for asked in sorted(PROJECT.glob("requirements*.txt")):
+        lock = asked.with_suffix(".lock")
+        locked = set(PIN.findall(lock.read_text(encoding="utf-8")))
+        for name, version in PIN.findall(asked.read_text(encoding="utf-8")):
+            if (name, version) not in locked:
+                problems.append(f"{name}=={version} is not in {lock.name}: make lock")
+    return "\n".join(problems)
+
+
 def _spectacular(file: Path) -> list[str]:
     return manage("spectacular", "--validate", "--fail-on-warn", "--file", str(file))
 
@@ -99,11 +112,15 @@ def _openapi() -> str:
     return f"{shown}\n{name} is not up to date ({len(changes)} lines differ): make openapi"
 
 
+# A line such as `redis[hiredis]==8.1.0`.
+PIN = re.compile(r"^([\w.-]+)(?:\[[^]]*\])?==([\w.]+)", re.MULTILINE)
+
 CHECKS: dict[str, Callable[[], str]] = {
     "format": _module("ruff", "format", "--check", "."),
     "lint": _module("ruff", "check", "."),
     "types": _module("mypy"),
     "arrows": _arrows,
+    "locks": _locks,
     "migrations": _manage("makemigrations", "--check", "--dry-run"),
     "openapi": _openapi,
     "deploy": _manage("check", "--deploy", "--fail-level", "WARNING"),

@@ -115,5 +115,5 @@ def _finish(command: list[str], interrupts: Interrupts) -> str:
 
 def _first_event(output: str) -> dict[str, int] | None:
     """Whose event the banner shows how to send, as `manage.py demo --json` names them."""
-    event: dict[str, int] | None = json.loads(output).get("first_event")
+    event: dict[str, int] | None = json.loads(output or "{}").get("first_event")
     return event
