@@ -1,6 +1,7 @@
 """Whether a process does its work: asked by the launcher and by container health checks."""
 
 import http.client
+import os
 import subprocess
 import sys
 import time
@@ -19,8 +20,7 @@ def web_is_ready() -> bool:
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     connection = http.client.HTTPConnection(address, processes.port(), timeout=5)
     try:
-        # By this name, which is always allowed, whatever the address.
-        connection.request("GET", "/health/ready", headers={"Host": "localhost"})
+        connection.request("GET", "/health/ready", headers={"Host": _allowed_host()})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
@@ -40,6 +40,12 @@ def beat_is_well(home: Path) -> bool:
     """Whether beat has written its schedule lately; one file or several, as the system has it."""
     written_at = [path.stat().st_mtime for path in home.glob("beat-schedule*")]
     return time.time() - max(written_at, default=0.0) < BEAT_SILENCE_SECONDS
+
+
+def _allowed_host() -> str:
+    """A name Django answers to, whatever address we reach it at."""
+    first = (os.environ.get("ALLOWED_HOSTS") or "localhost").split(",")[0].strip().lstrip(".")
+    return "localhost" if first == "*" else first
 
 
 def _host_name() -> str:
