@@ -28,7 +28,7 @@ class LoginForm(AuthenticationForm):
         return cleaned
 
 
-class UserForm(forms.ModelForm):  # type: ignore[type-arg]
+class UserForm(forms.ModelForm):
     """One user; a password is typed anew or left as it is."""
 
     new_password = forms.CharField(

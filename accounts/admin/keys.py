@@ -15,7 +15,7 @@ from promopulse.lib.admin import BaseAdmin
 from promopulse.lib.errors import DomainError
 
 
-class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+class ApiKeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )

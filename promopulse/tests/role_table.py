@@ -1,0 +1,174 @@
+"""What the HTTP contract says about who may do what, written down a second time by hand.
+
+`WHO` is its section 3 in its own words. A new route is one line in `ROUTES`: method and path, the
+row or rows of `WHO` it belongs to (together they allow what one of them allows), and what a good
+call of it needs. Nothing here is taken from the code under test.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+CALLERS = ("anonymous", "customer", "marketer", "ops", "admin")
+SCOPES = (
+    "events:write events:bulk discounts:apply coupons:redeem refunds customers:write "
+    "promotions:write read"
+).split()
+
+# Columns: the callers above, then the scopes that give it to an API key ("any": needs none).
+WHO = {
+    "register, login, refresh": "yes | yes | yes | yes | yes | any",
+    "own profile, coupons, subscriptions, usage": " | own | own | own | own | ",
+    "promotions, discounts: read": " | active and open to them | yes | yes | yes | read",
+    "books, pools, budgets: read": " | | yes | yes | yes | read",
+    "promotions, campaigns, discounts, budgets, books, pools: write": (
+        " | | yes | | yes | promotions:write"
+    ),
+    "users and customers: create, list, find by e-mail": " | | yes | yes | yes | customers:write",
+    "subscribe / deactivate": " | own | yes | yes | yes | customers:write",
+    "subscriptions: read": " | own | yes | yes | yes | customers:write read",
+    "ingest events": " | | | yes | yes | events:write",
+    "events: read": " | | | yes | yes | read",
+    "stats: read": " | | yes | yes | yes | read",
+    "available / quote": " | own | yes | yes | yes | discounts:apply",
+    "apply / reserve / capture / release": " | own | | | yes | discounts:apply",
+    "redemptions, usage: read": " | own | yes | yes | yes | read",
+    "reverse": " | | | yes | yes | refunds",
+    "coupons: read": " | own | yes | yes | yes | read",
+    "assign a coupon": " | | yes | | yes | coupons:redeem",
+    "lock / unlock / redeem": " | own coupon | | | yes | coupons:redeem",
+    "force-unlock": " | | | with a reason | yes | coupons:redeem",
+    "dead letters": " | | | yes | yes | ",
+    "audit": " | | | read audit | yes | ",
+    "API keys, roles": " | | | | yes | ",
+}
+_OWN = {"own", "own coupon", "active and open to them"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one path. In path, query and body `{kind}` stands for a thing of the world.
+
+    A thing may be the caller's own, another's or missing; `missing` is what a missing one answers.
+    """
+
+    call: str
+    rows: tuple[str, ...]
+    ok: int = 200
+    body: dict[str, Any] | None = None
+    query: str = ""
+    missing: int = 404
+
+    @property
+    def method(self) -> str:
+        return self.call.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        return self.call.partition(" ")[2]
+
+    @property
+    def names_a_thing(self) -> bool:
+        return re.search(r"{\w+}", f"{self.path}{self.query}{self.body}") is not None
+
+    def allowed(self, caller: str) -> str:
+        """`yes`, `own` or nothing, for one of CALLERS or `key <scope>`."""
+        found = {self._cell(row, caller) for row in self.rows}
+        return "yes" if "yes" in found else "own" if "own" in found else ""
+
+    @staticmethod
+    def _cell(row: str, caller: str) -> str:
+        cells = [cell.strip() for cell in WHO[row].split("|")]
+        if caller.startswith("key "):
+            scopes = cells[-1].split()
+            return "yes" if "any" in scopes or caller.removeprefix("key ") in scopes else ""
+        cell = cells[CALLERS.index(caller)]
+        return "" if not cell else "own" if cell in _OWN else "yes"
+
+
+_OPEN = ("register, login, refresh",)
+_SELF = ("own profile, coupons, subscriptions, usage",)
+_PEOPLE = ("users and customers: create, list, find by e-mail",)
+_PROFILE = _SELF + _PEOPLE
+_READ = ("promotions, discounts: read",)
+_INSIDE = ("books, pools, budgets: read",)
+_WRITE = ("promotions, campaigns, discounts, budgets, books, pools: write",)
+_SUBSCRIBE = ("subscribe / deactivate",)
+_SUBSCRIPTIONS = ("subscriptions: read",)
+_EVENTS = ("events: read",)
+_STATS = ("stats: read",)
+_LETTERS = ("dead letters",)
+_ADMIN = ("API keys, roles",)
+
+_WINDOW = {"start_at": "2026-06-01T00:00:00Z", "end_at": "2026-07-01T00:00:00Z"}
+_NEW_PASSWORD = {"current_password": "correct horse", "new_password": "another horse"}
+
+ROUTES = [
+    # accounts
+    Route(
+        "POST auth/register", _OPEN, 201, {"name": "N", "email": "n@b.co", "password": "12345678"}
+    ),
+    Route(
+        "POST auth/login", _OPEN, 200, {"email": "other@example.com", "password": "correct horse"}
+    ),
+    Route("POST auth/refresh", _OPEN, 200, {"refresh_token": "{refresh}"}, missing=401),
+    Route("POST auth/logout", _OPEN, 204, {"refresh_token": "{refresh}"}, missing=204),
+    Route("GET auth/me", _SELF),
+    Route("POST auth/change-password", _SELF, 200, _NEW_PASSWORD),
+    Route("GET auth/admin/users", _ADMIN),
+    Route("GET auth/api-keys", _ADMIN),
+    Route("POST auth/api-keys", _ADMIN, 201, {"name": "K", "scopes": ["read"]}),
+    Route("DELETE auth/api-keys/{key}", _ADMIN, 204),
+    Route("GET users", _PEOPLE),
+    Route("POST users", _PEOPLE, 201, {"name": "N", "email": "n@b.co"}),
+    Route("GET users/{user}", _PROFILE),
+    Route("PATCH users/{user}", _PROFILE, 200, {"phone": "+1 23"}),
+    Route("GET users/search/by-email", _PEOPLE, query="email={email}"),
+    Route("GET customers", _PEOPLE),
+    Route("POST customers", _PEOPLE, 201, {"name": "N", "email": "n@b.co"}),
+    Route("GET customers/{customer}", _PROFILE),
+    Route("GET pools", _INSIDE),
+    Route("POST pools", _WRITE, 201, {"name": "N"}),
+    Route("GET pools/{pool}", _INSIDE),
+    Route("PATCH pools/{pool}", _WRITE, 200, {"name": "N"}),
+    Route("DELETE pools/{pool}", _WRITE, 204),
+    Route("GET pools/{pool}/users", _INSIDE),
+    Route("POST pools/{pool}/users", _WRITE, 200, {"user_ids": [1]}),
+    Route("DELETE pools/{pool}/users", _WRITE, 200, {"user_ids": [1]}),
+    Route("GET audit", ("audit",)),
+    # promotions
+    Route("GET promotions", _READ),
+    Route("POST promotions", _WRITE, 201, {"name": "N", **_WINDOW}),
+    Route("GET promotions/{promotion}", _READ),
+    Route("PATCH promotions/{promotion}", _WRITE, 200, {"name": "N"}),
+    Route("DELETE promotions/{draft}", _WRITE, 204),
+    Route("POST promotions/{draft}/status", _WRITE, 200, {"status": "active"}),
+    Route("PATCH promotions/{draft}/status", _WRITE, 200, {"status": "active"}),
+    Route("POST promotions/{promotion}/pause", _WRITE, 200, {}),
+    Route("POST promotions/{promotion}/resume", _WRITE, 200, {}),
+    Route("POST promotions/{promotion}/duplicate", _WRITE, 201, {}),
+    Route("GET promotions/{promotion}/history", _INSIDE),
+    Route("GET promotions/{draft}/budget", _INSIDE),
+    Route("PUT promotions/{draft}/budget", _WRITE, 200, {"total": "50"}),
+    Route("POST promotions/{draft}/budget/top-up", _WRITE, 200, {"amount": "5"}),
+    Route("GET promotions/{draft}/budget/entries", _INSIDE),
+    # subscriptions
+    Route("GET subscriptions", _SUBSCRIPTIONS, query="user_id={user}", missing=200),
+    Route("POST subscriptions", _SUBSCRIBE, 201, {"user_id": "{user}", "promotion_id": "{open}"}),
+    Route("PATCH subscriptions/{subscription}/deactivate", _SUBSCRIBE),
+    Route("PATCH subscriptions/{subscription}/reactivate", _SUBSCRIBE),
+    # engagement
+    Route(
+        "POST events/ingest",
+        ("ingest events",),
+        202,
+        {"event_id": "e-1", "type": "VIEW", "user_id": 1, "promotion_id": 1},
+    ),
+    Route("GET events", _EVENTS),
+    Route("GET events/{event}", _EVENTS),
+    Route("GET stats", _STATS),
+    Route("GET promotions/{promotion}/stats", _STATS),
+    Route("GET dead-letters", _LETTERS),
+    Route("GET dead-letters/groups", _LETTERS),
+    Route("GET dead-letters/{letter}", _LETTERS),
+]
