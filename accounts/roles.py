@@ -120,7 +120,8 @@ _READ_BY_STAFF = (
 ).split()
 _READ_BY_OPS = (
     "accounts.auditentry engagement.event engagement.ingestbatch engagement.deadletterevent "
-    "engagement.retryevent engagement.processedevent engagement.promotionuser"
+    "engagement.retryevent engagement.processedevent engagement.promotionuser "
+    "engagement.consumption"
 ).split()
 
 

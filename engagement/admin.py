@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from engagement import wire
 from engagement.models import (
+    Consumption,
     DeadLetterEvent,
     Event,
     EventStat,
@@ -121,3 +122,9 @@ class PromotionUserAdmin(ExactIdSearch, ReadOnlyAdmin):
     sortable_by = ()
     exact_ids = ("promotion_id",)
     search_help_text = "A promotion's id"
+
+
+@admin.register(Consumption)
+class ConsumptionAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "fingerprint", "probe_at")
+    sortable_by = ()

@@ -7,6 +7,8 @@ from enum import StrEnum
 class Category(StrEnum):
     REFUSED = "refused"  # a rule says no, whenever it is tried
     MAYBE_LATER = "maybe_later"  # what it names may appear
+    UNKNOWN = "unknown"  # processing failed in a way nobody foresaw
+    WORKER_KILLER = "worker_killer"  # whoever works on it dies
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,19 @@ CAUSES = {
         "The event happened after the subscription was deactivated.",
         "Discard, or reactivate the subscription and replay.",
     ),
+    "processing_error": Cause(
+        Category.UNKNOWN,
+        "Processing the event failed.",
+        "See the error, mend it, then replay.",
+    ),
+    "worker_lost": Cause(
+        Category.WORKER_KILLER,
+        "The workers that processed the event died.",
+        "Look at the event and the workers' logs before replaying it.",
+    ),
 }
 
 
 def fingerprint(cause: str, promotion_id: int | None) -> str:
-    """What groups letters: the cause, and the promotion where it is the promotion's state."""
+    """What groups refused events: the cause, and the promotion where it is about its state."""
     return f"{cause}:{promotion_id}" if cause.startswith("promotion_") else cause

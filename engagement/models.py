@@ -178,6 +178,7 @@ class Undelivered(models.Model):
     received_at = models.DateTimeField()
     cause = models.CharField(max_length=40)
     detail = models.TextField()
+    fingerprint = models.CharField(max_length=200, help_text="Groups events of one failure.")
     attempts = models.PositiveSmallIntegerField(default=1)
     history = models.JSONField(default=list, help_text="Attempts: when, cause, detail.")
 
@@ -212,7 +213,6 @@ class DeadLetterEvent(Undelivered):
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     state_reason = models.CharField(max_length=500, blank=True)
-    fingerprint = models.CharField(max_length=64, help_text="Groups letters of one cause.")
     dead_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -229,3 +229,30 @@ class DeadLetterEvent(Undelivered):
             models.Index(fields=["state", "fingerprint", "id"], name="engagement_deadletter_group"),
             models.Index(fields=["promotion_id", "id"], name="engagement_deadletter_promo"),
         ]
+
+
+class Consumption(models.Model):
+    """The one row that says whether events are being consumed.
+
+    Consumption pauses when most recent events fail in one way: that is a bad deploy, not bad
+    events. From `probe_at` on one worker tries again, and resumes it if that goes well.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    paused_at = models.DateTimeField(null=True)
+    probe_at = models.DateTimeField(null=True)
+    fingerprint = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name_plural = "consumption"
+        constraints = [
+            models.CheckConstraint(name="engagement_consumption_single", condition=Q(id=1)),
+            models.CheckConstraint(
+                name="engagement_consumption_paused_iff_probed",
+                condition=Q(paused_at=None, probe_at=None)
+                | Q(paused_at__isnull=False, probe_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"paused since {self.paused_at}" if self.paused_at else "running"

@@ -54,6 +54,6 @@ def ensure_for(source: str, rows: list[int]) -> None:
             ON promotion.id = coalesce(sub.promotion_id, source.p)
         WHERE source.o >= promotion.start_at AND source.o < promotion.end_at
         """,
-        {"rows": rows},
+        {"rows": rows, "first": 1, "last": 2**31 - 1},
     )
     ensure(month.date() for (month,) in months)

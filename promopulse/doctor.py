@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.models import User
-from engagement.models import DeadLetterEvent, IngestBatch, RetryEvent
+from engagement.models import Consumption, DeadLetterEvent, IngestBatch, RetryEvent
 from promopulse.celery import app
 from promopulse.lib.redis import client
 from promopulse.lib.time import db_now
@@ -105,6 +105,17 @@ def inbox() -> Finding:
     return warning("inbox", words) if age > OLDEST_WAITING_SECONDS else ok("inbox", words)
 
 
+def consumption() -> Finding:
+    state = Consumption.objects.filter(pk=1, paused_at__isnull=False).first()
+    if state is None:
+        return ok("consumption", "running")
+    return error(
+        "consumption",
+        f"paused since {state.paused_at:%Y-%m-%d %H:%M:%S} UTC, most events fail with "
+        f"{state.fingerprint!r}: mend it; it resumes by itself",
+    )
+
+
 def undelivered() -> Finding:
     retrying = RetryEvent.objects.count()
     dead = DeadLetterEvent.objects.filter(state=DeadLetterEvent.State.OPEN).count()
@@ -135,6 +146,7 @@ CHECKS: list[Callable[[], Finding]] = [
     redis_server,
     workers,
     inbox,
+    consumption,
     undelivered,
     configuration,
 ]

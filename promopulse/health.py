@@ -5,6 +5,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
+from engagement.models import Consumption
 from promopulse.lib.limits import limited_by_address
 from promopulse.lib.redis import client
 
@@ -18,6 +19,8 @@ def alive(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """503 only for the database or missing migrations; all else is 200 and named `degraded`."""
     parts = {"database": _database(), "redis": _redis()}
+    if parts["database"] == "ok":
+        parts["consumption"] = _consumption()
     fatal = parts["database"] != "ok"
     status = "unavailable" if fatal else "ok" if set(parts.values()) == {"ok"} else "degraded"
     response = JsonResponse({"status": status, "parts": parts}, status=503 if fatal else 200)
@@ -50,3 +53,8 @@ def _redis() -> str:
     except redis.RedisError:
         return "unreachable"
     return "ok"
+
+
+def _consumption() -> str:
+    state = Consumption.objects.filter(pk=1, paused_at__isnull=False).first()
+    return f"paused since {state.paused_at:%Y-%m-%dT%H:%M:%SZ}" if state else "ok"

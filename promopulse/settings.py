@@ -274,6 +274,8 @@ INGEST_MAX_EVENTS = 5_000
 EVENT_METADATA_MAX_BYTES = 4_096
 EVENT_CLOCK_SKEW = timedelta(minutes=5)
 INBOX_LEASE = timedelta(seconds=15)
+PROCESSING_TIMEOUT = timedelta(seconds=10)  # one transaction of a worker
+BREAKER_PROBE_AFTER = timedelta(seconds=30)
 INBOX_EVENTS_PER_TRANSACTION = 2_000
 INBOX_ROWS_PER_TRANSACTION = 400
 DOORBELL_LIFETIME = timedelta(seconds=5)

@@ -145,6 +145,7 @@ class Migration(migrations.Migration):
                 ('received_at', models.DateTimeField()),
                 ('cause', models.CharField(max_length=40)),
                 ('detail', models.TextField()),
+                ('fingerprint', models.CharField(help_text='Groups events of one failure.', max_length=200)),
                 ('attempts', models.PositiveSmallIntegerField(default=1)),
                 ('history', models.JSONField(default=list, help_text='Attempts: when, cause, detail.')),
                 ('due_at', models.DateTimeField(help_text='Moved on when it is tried, before it is tried.')),
@@ -168,11 +169,11 @@ class Migration(migrations.Migration):
                 ('received_at', models.DateTimeField()),
                 ('cause', models.CharField(max_length=40)),
                 ('detail', models.TextField()),
+                ('fingerprint', models.CharField(help_text='Groups events of one failure.', max_length=200)),
                 ('attempts', models.PositiveSmallIntegerField(default=1)),
                 ('history', models.JSONField(default=list, help_text='Attempts: when, cause, detail.')),
                 ('state', models.CharField(choices=[('open', 'Open'), ('replaying', 'Replaying'), ('resolved', 'resolved: counted by its replay'), ('superseded', 'superseded: the same id was sent again and counted'), ('discarded', 'Discarded')], default='open', max_length=10)),
                 ('state_reason', models.CharField(blank=True, max_length=500)),
-                ('fingerprint', models.CharField(help_text='Groups letters of one cause.', max_length=64)),
                 ('dead_at', models.DateTimeField()),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
             ],
@@ -233,6 +234,19 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='retryevent',
             constraint=models.UniqueConstraint(fields=('event_id',), name='engagement_retryevent_id'),
+        ),
+        migrations.CreateModel(
+            name='Consumption',
+            fields=[
+                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ('paused_at', models.DateTimeField(null=True)),
+                ('probe_at', models.DateTimeField(null=True)),
+                ('fingerprint', models.CharField(blank=True, max_length=200)),
+            ],
+            options={
+                'verbose_name_plural': 'consumption',
+                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='engagement_consumption_single'), models.CheckConstraint(condition=models.Q(models.Q(('paused_at', None), ('probe_at', None)), models.Q(('paused_at__isnull', False), ('probe_at__isnull', False)), _connector='OR'), name='engagement_consumption_paused_iff_probed')],
+            },
         ),
         migrations.RunSQL(TUNE_INBOX, migrations.RunSQL.noop),
     ]

@@ -1,29 +1,26 @@
-"""Trying a processing transaction again where a second try sees what the first did not."""
+"""Trying a transaction again that lost against another worker, or that found no partition."""
 
 import logging
 from collections.abc import Callable
-from typing import TypeVar
-
-from django.db import IntegrityError
 
 from engagement import partitions
-from promopulse.lib.problems import constraint_of
+from engagement.failures import Failure, classify, sqlstate
 
 logger = logging.getLogger(__name__)
 TRIES = 5
-T = TypeVar("T")
 
 
-def on_conflict(act: Callable[[], T], source: str, rows: list[int]) -> T:
-    """Run `act`, again when a constraint refused it.
+def on_contention(act: Callable[[], int], source: str, rows: list[int]) -> int:
+    """Run `act`; at once again where the next try sees what this one did not.
 
-    Another worker made the same dead letter or retry first, or a month has no partition yet.
-    Raises IntegrityError when that does not help.
+    Raises what `act` raises when that does not help, and everything that is not contention.
     """
     for _ in range(TRIES - 1):
         try:
             return act()
-        except IntegrityError as error:
-            logger.info("processing again", extra={"constraint": constraint_of(error)})
+        except Exception as error:
+            if classify(error) is not Failure.CONTENTION:
+                raise
+            logger.info("processing again", extra={"sqlstate": sqlstate(error)})
             partitions.ensure_for(source, rows)
     return act()

@@ -31,22 +31,35 @@ UPDATE engagement_ingestbatch batch SET
     lease_token = %(token)s::uuid,
     leased_until = clock_timestamp() + %(lease)s::interval
 FROM chosen WHERE batch.id = chosen.id
-RETURNING batch.id, (SELECT count(*) FROM waiting)
+RETURNING batch.id, batch.attempts, (SELECT count(*) FROM waiting)
 """
 
+# The time a statement may take is set here to save a round trip; it ends with the transaction.
 _HOLD = """
-SELECT id FROM engagement_ingestbatch
+SELECT id, accepted, set_config('statement_timeout', %(timeout)s, true)
+FROM engagement_ingestbatch
 WHERE id = ANY(%(rows)s::bigint[]) AND lease_token = %(token)s::uuid AND processed_at IS NULL
 ORDER BY id FOR UPDATE
+"""
+
+_RELEASE = """
+UPDATE engagement_ingestbatch SET
+    attempts = greatest(attempts - 1, 0), lease_token = NULL, leased_until = NULL
+WHERE id = ANY(%(rows)s::bigint[]) AND lease_token = %(token)s::uuid AND processed_at IS NULL
+RETURNING id
 """
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Inbox rows that are ours while the token stands; `more` says that others were waiting."""
+    """Inbox rows that are ours while the token stands.
+
+    `attempts` is how often they were claimed, this time included; `more` says that others wait.
+    """
 
     rows: list[int]
     token: uuid.UUID
+    attempts: int
     more: bool
 
 
@@ -64,11 +77,20 @@ def claim() -> Claim | None:
     )
     if not taken:
         return None
-    rows = sorted(row for row, _ in taken)
-    return Claim(rows, token, more=taken[0][1] > len(rows))
+    rows = sorted(row for row, _, _ in taken)
+    return Claim(rows, token, attempts=taken[0][1], more=taken[0][2] > len(rows))
 
 
-def hold(claim: Claim) -> list[int]:
-    """Lock, inside the processing transaction, the claimed rows that are still ours."""
-    held = sql.fetch_all(_HOLD, {"rows": claim.rows, "token": claim.token})
-    return [row for (row,) in held]
+def hold(claim: Claim) -> dict[int, int]:
+    """Lock, inside the processing transaction, the claimed rows that are still ours.
+
+    Gives the events each of them holds.
+    """
+    milliseconds = str(int(settings.PROCESSING_TIMEOUT.total_seconds() * 1000))
+    held = sql.fetch_all(_HOLD, {"rows": claim.rows, "token": claim.token, "timeout": milliseconds})
+    return {row: events for row, events, _ in held}
+
+
+def release(claim: Claim) -> None:
+    """Give the rows back as if they had not been claimed: it was not their fault."""
+    sql.fetch_all(_RELEASE, {"rows": claim.rows, "token": claim.token})

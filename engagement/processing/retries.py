@@ -1,77 +1,168 @@
-"""RetryEvents that are due: tried again, counted or moved on, buried when out of tries."""
+"""RetryEvents that are due: tried again, counted or moved on, buried when out of tries.
 
-from collections import Counter, defaultdict
+`attempts` is paid before a try and `history` written after it, so attempts without history are
+tries that ended their worker. Such events are suspects: they are tried one at a time, and buried
+when they have ended three workers.
+"""
+
+from collections import defaultdict
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
 from engagement.causes import CAUSES, Category
+from engagement.failures import Failure, classify
 from engagement.models import RetryEvent
-from engagement.processing import again, settle, statement
+from engagement.processing import again, breaker, settle, statement
+from engagement.processing.deadline import deadline
+from engagement.processing.isolate import Sifted, sift
+from engagement.processing.statement import Outcome
 from promopulse.lib import sql
 
 ROWS = 500
+LOST_WORKERS = 3
+SUSPECT_PAUSE = "5 seconds"
 
-# The try is paid for before it is made: one that kills its worker comes back later, not at once.
-_TAKE_DUE = """
+_SUSPECT = "(cause = 'worker_lost' OR attempts > jsonb_array_length(history))"
+
+_TAKE_DUE = f"""
 UPDATE engagement_retryevent retry SET
     attempts = retry.attempts + 1,
-    due_at = clock_timestamp()
-        + (%(schedule)s::interval[])[least(retry.attempts + 1, %(steps)s::int)]
+    due_at = clock_timestamp() + CASE WHEN due.suspect THEN %(pause)s::interval ELSE
+        (%(schedule)s::interval[])[least(jsonb_array_length(retry.history) + 1, %(steps)s::int)]
+            * (0.8 + 0.4 * random()) END
 FROM (
-    SELECT id FROM engagement_retryevent WHERE due_at <= clock_timestamp()
+    SELECT id, {_SUSPECT} AS suspect FROM engagement_retryevent
+    WHERE due_at <= clock_timestamp() AND {_SUSPECT} = %(suspects)s::boolean
     ORDER BY due_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
 ) due
 WHERE retry.id = due.id
 RETURNING retry.id
 """
 
+_REFUND = """
+UPDATE engagement_retryevent SET attempts = jsonb_array_length(history)
+WHERE id = ANY(%(rows)s::bigint[]) RETURNING id
+"""
+
 
 def process_due(now: datetime) -> int:
     """Try the events that are due. Gives how many there were."""
+    tried = _take_and_try(ROWS, now, suspects=False)
+    while suspect := _take_and_try(1, now, suspects=True):
+        tried += suspect
+    return tried
+
+
+def _take_and_try(rows: int, now: datetime, *, suspects: bool) -> int:
     schedule = settings.RETRY_SCHEDULE
-    taken = sql.fetch_all(_TAKE_DUE, {"schedule": schedule, "steps": len(schedule), "rows": ROWS})
-    if taken:
-        ids = [row for (row,) in taken]
-        again.on_conflict(lambda: _process(ids, now), statement.RETRY_SOURCE, ids)
-    return len(taken)
+    taken = sql.fetch_all(
+        _TAKE_DUE,
+        {
+            "schedule": schedule,
+            "steps": len(schedule),
+            "rows": rows,
+            "suspects": suspects,
+            "pause": SUSPECT_PAUSE,
+        },
+    )
+    ids = sorted(row for (row,) in taken)
+    if not ids:
+        return 0
+    try:
+        again.on_contention(lambda: _try(ids, now), statement.RETRY_SOURCE, ids)
+    except breaker.Tripped as tripped:
+        sql.fetch_all(_REFUND, {"rows": ids})
+        breaker.pause(tripped.fingerprint)
+        return 0
+    return len(ids)
+
+
+def _try(ids: list[int], now: datetime) -> int:
+    ids = _bury_killers(ids, now)
+    if not ids:
+        return 0
+    try:
+        with transaction.atomic():
+            with deadline():
+                outcome = statement.process_retries(ids)
+            _settle(ids, Sifted([outcome]), now)
+    except Exception as error:
+        if classify(error) is not Failure.UNKNOWN:
+            raise
+        with transaction.atomic():
+            sifted = sift(lambda first, last: _part(ids, first, last), 1, len(ids))
+            _settle(ids, sifted, now)
+    return len(ids)
+
+
+def _part(ids: list[int], first: int, last: int) -> Outcome:
+    return statement.process_retries(ids[first - 1 : last])
 
 
 @transaction.atomic
-def _process(ids: list[int], now: datetime) -> None:
-    rows = {
-        row.pk: row
-        for row in RetryEvent.objects.select_for_update().filter(pk__in=ids).order_by("event_id")
-    }
-    outcome = statement.process_retries(sorted(rows))
-    moves: dict[int, Counter[str]] = defaultdict(Counter)
-    settled = []
-    for pk in outcome.counted:
-        settled.append(pk)
-        moves[rows[pk].batch_id].update(retrying=-1, processed=1)
-    for one in outcome.leftovers:
-        row = rows[one["batch"]]
-        word = _settle(row, one["cause"], now)
-        if word != "retrying":
-            settled.append(row.pk)
-            moves[row.batch_id].update(Counter({"retrying": -1, word: 1}))
-    RetryEvent.objects.filter(pk__in=settled).delete()
-    settle.close_letters(set(outcome.delivered) - {rows[pk].event_id for pk in settled}, now)
+def _bury_killers(ids: list[int], now: datetime) -> list[int]:
+    """Bury those that have ended too many workers; gives the others."""
+    rows = _locked(ids)
+    for pk, row in list(rows.items()):
+        if row.attempts - len(row.history) > LOST_WORKERS:
+            _move_on(row, "worker_lost", "worker_lost", now, dead=True)
+            del rows[pk]
+    return sorted(rows)
+
+
+def _locked(ids: list[int]) -> dict[int, RetryEvent]:
+    """The rows that still stand: another sending may have been counted and closed some."""
+    found = RetryEvent.objects.select_for_update().filter(pk__in=ids).order_by("event_id")
+    return {row.pk: row for row in found}
+
+
+def _settle(ids: list[int], sifted: Sifted, now: datetime) -> None:
+    rows = _locked(ids)
+    moves: settle.Counts = defaultdict(settle.Counter)
+    done = []
+    for outcome in sifted.outcomes:
+        for pk in outcome.counted:
+            if pk in rows:
+                done.append(pk)
+                moves[rows[pk].batch_id].update(settle.Counter(retrying=-1, processed=1))
+        for one in outcome.leftovers:
+            if one["batch"] in rows and one["cause"] is None:  # counted from another sending
+                done.append(one["batch"])
+                moves[rows[one["batch"]].batch_id].update(settle.Counter(retrying=-1, duplicates=1))
+            elif one["batch"] in rows:
+                cause, _, fingerprint = settle.why(one)
+                _move_on(rows[one["batch"]], cause, fingerprint, now)
+    for failed in sifted.failed:
+        row = rows.get(ids[failed.place - 1])
+        if row is not None:
+            _move_on(row, "processing_error", failed.fingerprint, now)
+    RetryEvent.objects.filter(pk__in=done).delete()
+    delivered = {event_id for outcome in sifted.outcomes for event_id in outcome.delivered}
+    settle.close_letters(delivered - {rows[pk].event_id for pk in done}, now)
     settle.move_counts(moves)
 
 
-def _settle(row: RetryEvent, cause: str | None, now: datetime) -> str:
-    """What became of a retry that was not counted: the word of its header's counter."""
-    if cause is None:  # counted meanwhile, from another sending
-        return "duplicates"
+def _move_on(
+    row: RetryEvent, cause: str, fingerprint: str, now: datetime, *, dead: bool = False
+) -> None:
+    """Write the try down; bury the event when a rule refuses it or its tries are used up."""
     sentence = CAUSES[cause].sentence
-    row.cause, row.detail = cause, sentence
-    row.history = [*row.history, settle.attempt(cause, sentence, now)]
-    out_of_tries = row.attempts > len(settings.RETRY_SCHEDULE)
-    if CAUSES[cause].category is Category.MAYBE_LATER and not out_of_tries:
-        row.save(update_fields=["cause", "detail", "history"])
-        return "retrying"
-    names = [field.name for field in RetryEvent._meta.fields if field.name not in ("id", "due_at")]
-    settle.bury({name: getattr(row, name) for name in names}, now)
-    return "dead"
+    row.detail = f"{sentence} {fingerprint}" if cause == "processing_error" else sentence
+    row.cause, row.fingerprint = cause, fingerprint
+    row.history = [*row.history, settle.attempt(cause, row.detail, now)]
+    row.attempts = len(row.history)
+    refused = CAUSES[cause].category is Category.REFUSED
+    if not (dead or refused or row.attempts > len(settings.RETRY_SCHEDULE)):
+        row.save(update_fields=["cause", "detail", "fingerprint", "history", "attempts"])
+        return
+    kept: dict[str, Any] = {
+        field.name: getattr(row, field.name)
+        for field in RetryEvent._meta.fields
+        if field.name not in ("id", "due_at")
+    }
+    row.delete()
+    settle.bury(kept, now)
+    settle.move_counts({row.batch_id: settle.Counter(retrying=-1, dead=1)})

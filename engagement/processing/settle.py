@@ -1,12 +1,13 @@
-"""What the processing statement left over: duplicates, conflicts, refused and maybe-later events.
+"""What the processing statement did not count: duplicates, conflicts, refused, later, failed.
 
-Left-overs are few, so they are settled one by one, in the order of their event ids, inside the
-same transaction.
+These are few, so they are settled one by one, in the order of their event ids, inside the
+transaction of the statement.
 """
 
+import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -16,22 +17,33 @@ from engagement import causes
 from engagement.causes import Category
 from engagement.models import DeadLetterEvent, IngestBatch, ProcessedEvent, RetryEvent
 
-Leftover = dict[str, Any]
+Counts = dict[int, Counter[str]]
 COUNTERS = ("processed", "duplicates", "conflicts", "retrying", "dead")
+JITTER = 0.2
 
 
-def settle_inbox(leftovers: list[Leftover], now: datetime) -> dict[int, Counter[str]]:
-    """Place each left-over; gives what each batch counts of them."""
-    counts: dict[int, Counter[str]] = defaultdict(Counter)
-    ids = [one["i"] for one in leftovers]
-    seen = _digests(ids)
-    for one in leftovers:
+def settle_inbox(leftovers: Iterable[dict[str, Any]], now: datetime) -> Counts:
+    """Place each left-over; gives what each batch counts of them.
+
+    A left-over has the inbox's short keys, `batch`, `received_at`, the ids it resolved to and
+    `cause`; `fingerprint` where it failed.
+    """
+    ordered = sorted(leftovers, key=lambda one: (one["i"], one["batch"], one["n"]))
+    counts: Counts = defaultdict(Counter)
+    seen = _digests([one["i"] for one in ordered])
+    replayed = _replaying([one["i"] for one in ordered])
+    for one in ordered:
+        count = counts[one["batch"]]
+        letter = replayed.get(one["i"])
+        if letter is not None and letter.digest == one["h"]:
+            count[_settle_replay(letter, one, now)] += 1
+            continue
         first = seen.get(one["i"])
         if first is not None:
-            counts[one["batch"]]["duplicates" if first == one["h"] else "conflicts"] += 1
+            count["duplicates" if first == one["h"] else "conflicts"] += 1
             continue
         seen[one["i"]] = one["h"]
-        counts[one["batch"]][_undelivered(one, now)] += 1
+        count[_undelivered(one, now)] += 1
     return counts
 
 
@@ -43,36 +55,68 @@ def _digests(ids: list[str]) -> dict[str, int]:
     return known
 
 
-def _undelivered(one: Leftover, now: datetime) -> str:
-    """Make a RetryEvent or a dead letter; the word of the header's counter."""
-    cause = causes.CAUSES[one["cause"]]
-    row = _row(one, now)
-    if cause.category is Category.MAYBE_LATER:
-        RetryEvent.objects.create(**row, due_at=now + settings.RETRY_SCHEDULE[0])
-        return "retrying"
-    bury(row, now)
+def _replaying(ids: list[str]) -> dict[str, DeadLetterEvent]:
+    letters = DeadLetterEvent.objects.select_for_update().order_by("event_id")
+    found = letters.filter(event_id__in=ids, state=DeadLetterEvent.State.REPLAYING)
+    return {letter.event_id: letter for letter in found}
+
+
+def _settle_replay(letter: DeadLetterEvent, one: dict[str, Any], now: datetime) -> str:
+    """A replayed letter that was not counted: open again, or closed if its id was counted."""
+    if one["cause"] is None:
+        _close(letter, DeadLetterEvent.State.SUPERSEDED, now)
+        move_counts({letter.batch_id: Counter(dead=-1, duplicates=1)})
+        return "duplicates"
+    letter.cause, letter.detail, letter.fingerprint = why(one)
+    letter.history = [*letter.history, attempt(letter.cause, letter.detail, now)]
+    letter.attempts = len(letter.history)
+    letter.state = DeadLetterEvent.State.OPEN
+    letter.promotion_id, letter.user_id = one["promotion_id"], one["user_id"]
+    letter.save()
     return "dead"
 
 
-def _row(one: Leftover, now: datetime) -> dict[str, Any]:
-    """What a retrying and a dead event keep of the event."""
-    sentence = causes.CAUSES[one["cause"]].sentence
-    payload = {key: one[key] for key in "ihtosupam" if one[key] is not None}
-    return {
+def _close(letter: DeadLetterEvent, state: str, now: datetime) -> None:
+    letter.state, letter.closed_at = state, now
+    letter.save(update_fields=["state", "closed_at"])
+
+
+def why(one: dict[str, Any]) -> tuple[str, str, str]:
+    """Cause, sentence and fingerprint of a left-over."""
+    cause = one["cause"]
+    failure = one.get("fingerprint")
+    sentence = causes.CAUSES[cause].sentence
+    if failure:
+        return cause, f"{sentence} {failure}", failure
+    return cause, sentence, causes.fingerprint(cause, one["promotion_id"])
+
+
+def _undelivered(one: dict[str, Any], now: datetime) -> str:
+    """Make a RetryEvent or a dead letter; the word of the header's counter."""
+    cause, detail, fingerprint = why(one)
+    row = {
         "event_id": one["i"],
         "digest": one["h"],
         "batch_id": one["batch"],
-        "payload": payload,
+        "payload": {key: one[key] for key in "ihtosupam" if one.get(key) is not None},
         "type": one["t"],
         "promotion_id": one["promotion_id"],
         "user_id": one["user_id"],
         "occurred_at": one["o"],
         "received_at": one["received_at"],
-        "cause": one["cause"],
-        "detail": sentence,
+        "cause": cause,
+        "detail": detail,
+        "fingerprint": fingerprint,
         "attempts": 1,
-        "history": [attempt(one["cause"], sentence, now)],
+        "history": [attempt(cause, detail, now)],
     }
+    category = causes.CAUSES[cause].category
+    if category is Category.REFUSED:
+        bury(row, now)
+        return "dead"
+    at_once = category is Category.WORKER_KILLER
+    RetryEvent.objects.create(**row, due_at=now if at_once else now + pause_after(1))
+    return "retrying"
 
 
 def attempt(cause: str, detail: str, now: datetime) -> dict[str, str]:
@@ -80,30 +124,44 @@ def attempt(cause: str, detail: str, now: datetime) -> dict[str, str]:
     return {"at": now.isoformat(), "cause": cause, "detail": detail}
 
 
+def pause_after(attempts: int) -> timedelta:
+    """How long to wait after this many attempts, give or take a fifth."""
+    schedule: list[timedelta] = settings.RETRY_SCHEDULE
+    pause = schedule[min(attempts, len(schedule)) - 1]
+    return pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+
+
 def bury(row: dict[str, Any], now: datetime) -> None:
-    """Make a dead letter of what `_row` describes."""
-    DeadLetterEvent.objects.create(
-        **row, dead_at=now, fingerprint=causes.fingerprint(row["cause"], row["promotion_id"])
-    )
+    """Make a dead letter."""
+    DeadLetterEvent.objects.create(**row, dead_at=now)
 
 
 def close_letters(event_ids: Iterable[str], now: datetime) -> None:
-    """Close the letters and retries of ids that have just been counted from another sending."""
+    """Close the letters and retries of ids that have just been counted.
+
+    One that was being replayed is resolved: its event is the counted one. Any other was counted
+    from another sending, and is a duplicate of that.
+    """
     ids = sorted(event_ids)
-    moves: dict[int, Counter[str]] = defaultdict(Counter)
+    if not ids:
+        return
+    moves: Counts = defaultdict(Counter)
     letters = DeadLetterEvent.objects.select_for_update().order_by("event_id")
     for letter in letters.filter(event_id__in=ids, closed_at=None):
-        moves[letter.batch_id].update(dead=-1, duplicates=1)
-        letter.state, letter.closed_at = DeadLetterEvent.State.SUPERSEDED, now
-        letter.save(update_fields=["state", "closed_at"])
+        if letter.state == DeadLetterEvent.State.REPLAYING:
+            moves[letter.batch_id].update(Counter(dead=-1, processed=1))
+            _close(letter, DeadLetterEvent.State.RESOLVED, now)
+        else:
+            moves[letter.batch_id].update(Counter(dead=-1, duplicates=1))
+            _close(letter, DeadLetterEvent.State.SUPERSEDED, now)
     retries = RetryEvent.objects.select_for_update().order_by("event_id")
     for retry in retries.filter(event_id__in=ids):
-        moves[retry.batch_id].update(retrying=-1, duplicates=1)
+        moves[retry.batch_id].update(Counter(retrying=-1, duplicates=1))
         retry.delete()
     move_counts(moves)
 
 
-def move_counts(moves: dict[int, Counter[str]]) -> None:
+def move_counts(moves: Counts) -> None:
     """Move events between the counters of processed batches, in the order of their ids."""
     for batch_id, change in sorted(moves.items()):
         IngestBatch.objects.filter(pk=batch_id).update(

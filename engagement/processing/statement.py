@@ -20,7 +20,7 @@ INBOX_SOURCE = f"""
     FROM engagement_ingestbatch b
     CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(b.body::jsonb) AS {_COLUMNS})
         WITH ORDINALITY AS x(i, h, t, s, u, p, o, a, m, n)
-    WHERE b.id = ANY(%(rows)s::bigint[])
+    WHERE b.id = ANY(%(rows)s::bigint[]) AND x.n BETWEEN %(first)s::int AND %(last)s::int
 """
 
 RETRY_SOURCE = f"""
@@ -29,6 +29,8 @@ RETRY_SOURCE = f"""
     CROSS JOIN LATERAL jsonb_to_record(r.payload) AS x{_COLUMNS}
     WHERE r.id = ANY(%(rows)s::bigint[])
 """
+
+LAST = 2**31 - 1
 
 # Each event is judged by its own time, against the rows as they are now.
 _PROCESS = """
@@ -137,21 +139,23 @@ class Outcome:
     its id was counted before."""
 
 
-def process_inbox(rows: list[int]) -> Outcome:
-    """Count the events of these inbox rows."""
-    return _run(_FROM_INBOX, rows)
+def process_inbox(rows: list[int], first: int = 1, last: int = LAST) -> Outcome:
+    """Count the events of these inbox rows, or only the `first` to `last` of each."""
+    return _run(_FROM_INBOX, {"rows": rows, "first": first, "last": last})
 
 
 def process_retries(rows: list[int]) -> Outcome:
     """Count these RetryEvents; `batch` is the RetryEvent's id."""
-    return _run(_FROM_RETRIES, rows)
+    return _run(_FROM_RETRIES, {"rows": rows})
 
 
-def _run(statement: str, rows: list[int]) -> Outcome:
-    # Django leaves jsonb as text.
-    delivered, counted, leftovers = (
-        msgspec.json.decode(text or "null") for text in sql.fetch_one(statement, {"rows": rows})
-    )
+def decode(text: str | None) -> Any:
+    """A jsonb value of a raw statement: Django leaves those as text."""
+    return msgspec.json.decode(text or "null")
+
+
+def _run(statement: str, params: dict[str, Any]) -> Outcome:
+    delivered, counted, leftovers = map(decode, sql.fetch_one(statement, params))
     return Outcome(
         {int(batch): n for batch, n in (counted or {}).items()}, delivered or [], leftovers or []
     )

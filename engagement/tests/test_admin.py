@@ -4,7 +4,7 @@ import pytest
 from django.apps import apps
 
 from accounts.tests.factories import UserFactory
-from engagement.models import Event
+from engagement.models import Consumption, Event
 from engagement.tests.factories import event, send_and_process
 from promotions.tests.factories import PromotionFactory
 from subscriptions.tests.factories import SubscriptionFactory
@@ -25,6 +25,7 @@ def traffic():
     sent = event(subscription_id=subscription.pk)
     draft = event(user_id=subscription.user_id, promotion_id=PromotionFactory().pk)
     send_and_process(sent, draft, event(subscription_id=9_999_999))
+    Consumption.objects.create()
     return sent["event_id"]
 
 

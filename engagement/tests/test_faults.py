@@ -47,7 +47,7 @@ def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(instance):
 
     def keep_killing():
         # The first one dies inside its transactions, the others wherever they are.
-        instance.start("worker", crash_at="engagement.processing.drain:_finish")
+        instance.start("worker", crash_at="engagement.processing.work:_finish")
         time.sleep(4)
         instance.kill("worker")
         while not stop.is_set():

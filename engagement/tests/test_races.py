@@ -10,7 +10,7 @@ from django.db import connection
 from engagement import processing
 from engagement.models import Event, EventStat, IngestBatch, ProcessedEvent
 from engagement.processing.claim import claim
-from engagement.processing.drain import process
+from engagement.processing.work import process
 from engagement.tests.factories import event, send
 from promotions.tests.factories import PromotionFactory
 from subscriptions.tests.factories import SubscriptionFactory

@@ -30,6 +30,7 @@ OUR_APPS = {
         "PromotionUser",
         "RetryEvent",
         "DeadLetterEvent",
+        "Consumption",
     },
 }
 

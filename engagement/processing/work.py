@@ -1,0 +1,168 @@
+"""Working on claimed inbox rows: together, apart, or one event at a time."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection, transaction
+
+from engagement.failures import Failure, classify
+from engagement.models import IngestBatch
+from engagement.processing import again, breaker, settle, statement
+from engagement.processing.claim import Claim, hold, release
+from engagement.processing.deadline import deadline
+from engagement.processing.isolate import sift
+from engagement.processing.statement import Outcome
+from promopulse.lib import sql
+from promopulse.lib.time import db_now
+
+logger = logging.getLogger(__name__)
+
+# Claimed so often without an outcome, a row's workers have died of it.
+SUSPECT_AT = 3
+
+_FINISH = """
+UPDATE engagement_ingestbatch batch SET
+    body = NULL, lease_token = NULL, leased_until = NULL, processed_at = clock_timestamp(),
+    processed = done.processed, duplicates = done.duplicates, conflicts = done.conflicts,
+    retrying = done.retrying, dead = done.dead
+FROM unnest(%(ids)s::bigint[], %(processed)s::int[], %(duplicates)s::int[], %(conflicts)s::int[],
+    %(retrying)s::int[], %(dead)s::int[])
+    AS done(id, processed, duplicates, conflicts, retrying, dead)
+WHERE batch.id = done.id
+"""
+
+_EVENTS = """
+SELECT b.id AS batch, x.n, b.received_at, x.event
+FROM engagement_ingestbatch b
+CROSS JOIN LATERAL jsonb_array_elements(b.body::jsonb) WITH ORDINALITY AS x(event, n)
+WHERE b.id = %(row)s AND (%(places)s::int[] IS NULL OR x.n = ANY(%(places)s::int[]))
+"""
+
+
+def process(taken: Claim) -> int:
+    """Process claimed rows. Gives the events handled.
+
+    Raises failures of what we depend on, after giving the rows back; pauses consumption and gives
+    0 when most events fail alike.
+    """
+    try:
+        if taken.attempts >= SUSPECT_AT:
+            return _in_transaction(taken, _suspect_all)
+        return again.on_contention(lambda: _try(taken), statement.INBOX_SOURCE, taken.rows)
+    except breaker.Tripped as tripped:
+        release(taken)
+        breaker.pause(tripped.fingerprint)
+        return 0
+    except Exception as error:
+        if classify(error) is Failure.DEPENDENCY:
+            _give_back(taken)
+        raise
+
+
+def _try(taken: Claim) -> int:
+    try:
+        handled = _in_transaction(taken, _together)
+    except Exception as error:
+        if classify(error) is not Failure.UNKNOWN:
+            raise
+        logger.warning("a set failed, trying its events apart", exc_info=error)
+        return _in_transaction(taken, _apart)
+    breaker.went_well(handled)
+    return handled
+
+
+# What a set came to: outcomes of the statement, and left-overs that it never saw.
+_Result = tuple[list[Outcome], list[dict[str, Any]]]
+
+
+def _together(rows: dict[int, int]) -> _Result:
+    with deadline():
+        return [statement.process_inbox(list(rows))], []
+
+
+def _apart(rows: dict[int, int]) -> _Result:
+    outcomes, failed = [], []
+    for row, events in rows.items():
+        sifted = sift(partial(_part, row), 1, events)
+        outcomes += sifted.outcomes
+        how = {one.place: one.fingerprint for one in sifted.failed}
+        failed += [
+            {**event, "cause": "processing_error", "fingerprint": how[event["n"]]}
+            for event in (_events(row, list(how)) if how else [])
+        ]
+    return outcomes, failed
+
+
+def _part(row: int, first: int, last: int) -> Outcome:
+    return statement.process_inbox([row], first, last)
+
+
+def _suspect_all(rows: dict[int, int]) -> _Result:
+    """Put every event where it is tried alone: one of them ends its worker."""
+    logger.error("events suspected of ending their worker", extra={"rows": list(rows)})
+    return [], [{**event, "cause": "worker_lost"} for row in rows for event in _events(row, None)]
+
+
+def _events(row: int, places: list[int] | None) -> list[dict[str, Any]]:
+    """Events of an inbox row as left-overs: what they say, nothing resolved."""
+    found = []
+    for batch, n, received_at, event in sql.fetch_all(_EVENTS, {"row": row, "places": places}):
+        said = statement.decode(event)
+        resolved = {"promotion_id": said.get("p"), "user_id": said.get("u")}
+        found.append({"batch": batch, "n": n, "received_at": received_at, **said, **resolved})
+    return found
+
+
+def _in_transaction(taken: Claim, act: Callable[[dict[int, int]], _Result]) -> int:
+    with transaction.atomic():
+        rows = hold(taken)
+        if not rows:
+            return 0
+        now = db_now()
+        outcomes, unseen = act(rows)
+        leftovers = [one for outcome in outcomes for one in outcome.leftovers]
+        counts = settle.settle_inbox([*leftovers, *unseen], now)
+        for outcome in outcomes:
+            settle.close_letters(outcome.delivered, now)
+            for row, counted in outcome.counted.items():
+                counts[row]["processed"] += counted
+        _finish(list(rows), counts)
+    _log(list(rows), sum(rows.values()))
+    return sum(rows.values())
+
+
+def _finish(rows: list[int], counts: dict[int, Counter[str]]) -> None:
+    params: dict[str, list[int]] = {"ids": rows}
+    for name in settle.COUNTERS:
+        params[name] = [counts[row][name] if row in counts else 0 for row in rows]
+    with sql.prepared_cursor() as cursor:
+        cursor.execute(_FINISH, params, prepare=True)
+
+
+def _give_back(taken: Claim) -> None:
+    """Release the rows as soon as the database answers again; the lease ends by itself if not."""
+    give_up = time.monotonic() + settings.INBOX_LEASE.total_seconds()
+    pause = 0.1
+    while time.monotonic() < give_up:
+        try:
+            connection.close()
+            release(taken)
+        except (DatabaseError, InterfaceError):
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
+        else:
+            return
+
+
+def _log(rows: list[int], events: int) -> None:
+    if logger.isEnabledFor(logging.INFO):
+        ids = IngestBatch.objects.filter(pk__in=rows).values_list("request_id", flat=True)
+        logger.info(
+            "inbox processed",
+            extra={"rows": len(rows), "events": events, "request_ids": sorted(set(ids))[:50]},
+        )

@@ -1,0 +1,241 @@
+"""What fails is told apart: the event, the moment, or something we depend on."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import psycopg.errors
+import pytest
+import redis
+from django.db import IntegrityError, InterfaceError, OperationalError
+
+from engagement import failures, processing
+from engagement.failures import Failure, classify, fingerprint
+from engagement.models import (
+    Consumption,
+    DeadLetterEvent,
+    Event,
+    IngestBatch,
+    RetryEvent,
+)
+from engagement.processing import breaker, statement
+from engagement.processing.claim import claim
+from engagement.processing.work import process
+from engagement.tests.factories import event, send, send_and_process
+from engagement.tests.poison import poisoned
+from promopulse.lib import sql
+from subscriptions.tests.factories import SubscriptionFactory
+
+_numbers = itertools.count()
+
+
+def django_error(kind, cause):
+    error = kind(str(cause))
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (django_error(OperationalError, psycopg.errors.DeadlockDetected()), Failure.CONTENTION),
+        (django_error(OperationalError, psycopg.errors.LockNotAvailable()), Failure.CONTENTION),
+        (django_error(IntegrityError, psycopg.errors.UniqueViolation()), Failure.CONTENTION),
+        (django_error(OperationalError, psycopg.errors.AdminShutdown()), Failure.DEPENDENCY),
+        (django_error(OperationalError, psycopg.errors.TooManyConnections()), Failure.DEPENDENCY),
+        (django_error(OperationalError, psycopg.errors.DiskFull()), Failure.DEPENDENCY),
+        (
+            django_error(Exception, psycopg.errors.ReadOnlySqlTransaction()),
+            Failure.DEPENDENCY,
+        ),
+        (OperationalError("server closed the connection unexpectedly"), Failure.DEPENDENCY),
+        (InterfaceError("connection already closed"), Failure.DEPENDENCY),
+        (redis.ConnectionError(), Failure.DEPENDENCY),
+        (django_error(OperationalError, psycopg.errors.QueryCanceled()), Failure.UNKNOWN),
+        (failures.Hung("too long"), Failure.UNKNOWN),
+        (MemoryError(), Failure.UNKNOWN),
+        (ZeroDivisionError(), Failure.UNKNOWN),
+    ],
+)
+def test_classes(error, expected):
+    assert classify(error) is expected
+
+
+def test_a_fingerprint_hides_what_varies_and_what_is_personal():
+    first = fingerprint(ValueError("bad row 17: 'ann@example.com' (key 9f8e7d6c5b4a)"))
+    second = fingerprint(ValueError("bad row 4: 'bob@example.com' (key 1)\nDETAIL: more"))
+    assert first == second == "ValueError: bad row #: ... ..."
+
+
+@pytest.fixture(autouse=True)
+def _fresh_breaker():
+    breaker._recent.clear()
+
+
+@pytest.fixture
+def subscription(db):
+    return SubscriptionFactory()
+
+
+@pytest.fixture
+def poison(monkeypatch):
+    def arm(harm):
+        monkeypatch.setattr(statement, "_run", poisoned(harm))
+
+    return arm
+
+
+def bad(subscription):
+    return event(subscription_id=subscription.pk, event_id=f"poison-{next(_numbers)}")
+
+
+def good(subscription):
+    return event(subscription_id=subscription.pk)
+
+
+def make_due():
+    RetryEvent.objects.update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("harm", ["raise", "memory"])
+def test_one_of_fifty_that_raises(subscription, poison, settings, harm):
+    poison(harm)
+    outcome = send_and_process(
+        *(good(subscription) for _ in range(20)),
+        bad(subscription),
+        *(good(subscription) for _ in range(29)),
+    )
+    assert Event.objects.count() == 49
+    batch = IngestBatch.objects.get(pk=outcome.batch_id)
+    assert (batch.processed, batch.retrying) == (49, 1)
+    for _ in settings.RETRY_SCHEDULE:
+        make_due()
+        processing.drain()
+    letter = DeadLetterEvent.objects.get()
+    assert letter.cause == "processing_error"
+    assert letter.fingerprint.split(":")[0] in ("ZeroDivisionError", "MemoryError")
+    assert len(letter.history) == letter.attempts == len(settings.RETRY_SCHEDULE) + 1
+    assert Event.objects.count() == 49
+
+
+def test_one_that_hangs(subscription, poison, settings, monkeypatch):
+    settings.PROCESSING_TIMEOUT = timedelta(milliseconds=300)
+    monkeypatch.setattr("engagement.processing.deadline.MARGIN", 0)
+    poison("hang")
+    send_and_process(good(subscription), bad(subscription), good(subscription))
+    assert Event.objects.count() == 2
+    assert RetryEvent.objects.get().fingerprint == "Hung: processing took too long"
+
+
+def test_a_statement_that_takes_too_long_is_not_an_outage(subscription, settings, monkeypatch):
+    run = statement._run
+
+    def slow(text, params):
+        sql.fetch_one("SELECT pg_sleep(5)", {})
+        return run(text, params)
+
+    monkeypatch.setattr(statement, "_run", slow)
+    settings.PROCESSING_TIMEOUT = timedelta(milliseconds=200)
+    send_and_process(good(subscription))
+    assert RetryEvent.objects.get().fingerprint.startswith("OperationalError: canceling")
+
+
+def test_a_few_bad_among_many_are_exactly_the_retried_ones(subscription, poison):
+    poison("raise")
+    events = [good(subscription) for _ in range(500)]
+    wrong = [bad(subscription) for _ in range(5)]
+    for place, one in zip((0, 99, 250, 251, 499), wrong, strict=True):
+        events.insert(place, one)
+    send_and_process(*events)
+    assert Event.objects.count() == 500
+    assert set(RetryEvent.objects.values_list("event_id", flat=True)) == {
+        one["event_id"] for one in wrong
+    }
+
+
+def test_when_all_fail_alike_consumption_pauses_and_nothing_is_lost(subscription, poison, client):
+    poison("raise")
+    outcome = send_and_process(*(bad(subscription) for _ in range(300)))
+    state = Consumption.objects.get()
+    assert state.paused_at
+    assert state.fingerprint.startswith("ZeroDivisionError")
+    batch = IngestBatch.objects.get(pk=outcome.batch_id)
+    assert (batch.attempts, batch.processed_at) == (0, None)
+    assert RetryEvent.objects.count() == DeadLetterEvent.objects.count() == 0
+    # Paused: nothing is touched, and readiness says so.
+    assert processing.drain() == 0
+    assert "paused" in client.get("/health/ready").json()["parts"]["consumption"]
+
+
+def test_after_the_mending_a_probe_resumes(subscription, poison, monkeypatch):
+    poison("raise")
+    outcome = send_and_process(*(bad(subscription) for _ in range(60)))
+    monkeypatch.undo()
+    assert processing.drain() == 0
+    Consumption.objects.update(probe_at=datetime(2020, 1, 1, tzinfo=UTC))
+    assert processing.drain() == 60
+    assert Consumption.objects.get().paused_at is None
+    assert IngestBatch.objects.get(pk=outcome.batch_id).processed == 60
+
+
+def test_refusals_do_not_pause(subscription):
+    late = (datetime.now(UTC) - timedelta(days=400)).isoformat()
+    send_and_process(
+        *(event(subscription_id=subscription.pk, occurred_at=late) for _ in range(300))
+    )
+    assert DeadLetterEvent.objects.count() == 300
+    assert not breaker.is_paused()
+
+
+def test_an_outage_costs_no_attempt(subscription, monkeypatch):
+    outcome = send(good(subscription))
+
+    def away(*_args):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(statement, "_run", away)
+    # The connection must live on: the test's transaction is in it.
+    monkeypatch.setattr("engagement.processing.work.connection.close", lambda: None)
+    with pytest.raises(OperationalError):
+        processing.drain()
+    batch = IngestBatch.objects.get(pk=outcome.batch_id)
+    assert (batch.attempts, batch.leased_until) == (0, None)
+    monkeypatch.undo()
+    assert processing.drain() == 1
+
+
+def lose_workers(times):
+    """What is left when the worker that claimed everything dies, `times` times."""
+    for _ in range(times):
+        claim()
+        IngestBatch.objects.update(leased_until=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def test_rows_that_lost_two_workers_are_tried_event_by_event(subscription):
+    outcome = send(*(good(subscription) for _ in range(5)))
+    lose_workers(2)
+    processing.drain()
+    batch = IngestBatch.objects.get(pk=outcome.batch_id)
+    assert (batch.processed, batch.retrying) == (5, 0)
+    assert RetryEvent.objects.count() == 0
+
+
+def test_an_event_that_keeps_ending_workers_is_buried(subscription):
+    outcome = send(good(subscription))
+    lose_workers(2)
+    process(claim())
+    for _ in range(3):  # claimed as a suspect, and its worker dies
+        RetryEvent.objects.update(attempts=RetryEvent.objects.get().attempts + 1)
+    make_due()
+    processing.drain()
+    letter = DeadLetterEvent.objects.get()
+    assert letter.cause == "worker_lost"
+    assert IngestBatch.objects.get(pk=outcome.batch_id).dead == 1
+    assert Event.objects.count() == 0
+
+
+def test_a_row_that_came_back_is_taken_alone(subscription):
+    first, second = send(good(subscription)), send(good(subscription))
+    IngestBatch.objects.filter(pk=first.batch_id).update(attempts=1)
+    taken = claim()
+    assert taken.rows == [first.batch_id]
+    assert claim().rows == [second.batch_id]
