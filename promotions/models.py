@@ -21,7 +21,7 @@ SOURCE_ID_ONCE = "promotions_promotion_source_id_once"
 
 
 class PromotionQuerySet(models.QuerySet["Promotion"]):
-    def effectively(self, wanted: str, at: datetime) -> "PromotionQuerySet":
+    def effectively(self, wanted: str, at: datetime | Now) -> "PromotionQuerySet":
         """Promotions whose effective status at `at` is `wanted`; the SQL twin of states.py."""
         exhausted = Q(budget__isnull=False) & Q(
             budget__total__lte=F("budget__reserved") + F("budget__spent")

@@ -36,7 +36,7 @@ def must_be_joinable(promotion: Promotion, user_id: int, *, at: datetime) -> Non
     if at >= promotion.end_at:
         raise PromotionExpired(ended_at=rfc3339(promotion.end_at))
     if promotion.paused_at is not None:
-        raise PromotionPaused(reason=promotion.pause_reason)
+        raise PromotionPaused()  # why is for staff
     if promotion.is_targeted and not is_aimed_at(promotion, user_id):
         raise NotTargeted()
 

@@ -34,6 +34,9 @@ def whole_id(words: str) -> int | None:
 class BaseAdmin(ThemedModelAdmin):
     """50 rows a page, no delete, no search that scans; a service's refusal becomes a message."""
 
+    class Media:
+        css = {"all": ("promopulse/admin.css",)}
+
     list_per_page = 50
     paginator = BoundedPaginator
     show_full_result_count = False

@@ -1,6 +1,6 @@
 """Time as the database sees it: deadlines are judged by one clock, not by each server's."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.db import connection
@@ -27,3 +27,18 @@ def db_now() -> datetime:
 def rfc3339(at: datetime) -> str:
     """`2026-06-01T00:00:00Z`, the form every answer uses."""
     return at.astimezone(ZoneInfo("UTC")).isoformat().replace("+00:00", "Z")
+
+
+def instants(local: datetime, zone: ZoneInfo) -> list[datetime]:
+    """When the clocks of a zone show this naive time: once as a rule, never in the hour that is
+    skipped in spring, twice in the hour that is repeated in autumn."""
+    found = set()
+    for fold in (0, 1):
+        try:
+            instant = local.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+            shown = instant.astimezone(zone).replace(tzinfo=None)
+        except OverflowError:  # at the ends of the calendar
+            continue
+        if shown == local:
+            found.add(instant)
+    return sorted(found)

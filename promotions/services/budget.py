@@ -36,14 +36,17 @@ def set_budget_total(
         return budget
 
 
-def top_up(promotion_id: int, *, amount: Decimal, reason: str = "") -> Budget:
+def top_up(
+    promotion_id: int, *, amount: Decimal, reason: str = "", expected_version: int | None = None
+) -> Budget:
     """Add money to the budget of a draft or an active promotion.
 
-    Raises PromotionNotFound, PromotionEnded or Invalid (also where there is no budget to add to).
+    Raises PromotionNotFound, VersionConflict, PromotionEnded or Invalid (also where there is no
+    budget to add to).
     """
     reason = rules.text("reason", reason, rules.MAX_REASON)
     with transaction.atomic():
-        promotion = locked(promotion_id)
+        promotion = locked(promotion_id, expected_version=expected_version)
         if promotion.status == Status.ENDED:
             raise not_active(promotion)
         rules.check_amount("amount", amount, promotion.currency)

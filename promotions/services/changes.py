@@ -9,19 +9,22 @@ from typing import Any
 
 from accounts import audit
 from promopulse.lib import time
+from promopulse.lib.errors import VersionConflict
 from promotions.errors import PromotionNotFound
 from promotions.models import Promotion
 
 
-def locked(promotion_id: int) -> Promotion:
+def locked(promotion_id: int, *, expected_version: int | None = None) -> Promotion:
     """The promotion, held against other writers until the transaction ends.
 
     Rows that only point at it (subscriptions, events) are not held up: `no_key`.
-    Raises PromotionNotFound.
+    Raises PromotionNotFound, or VersionConflict where it has moved on from `expected_version`.
     """
     promotion = Promotion.objects.select_for_update(no_key=True).filter(pk=promotion_id).first()
     if promotion is None:
         raise PromotionNotFound()
+    if expected_version not in (None, promotion.version):
+        raise VersionConflict(expected=expected_version, present=promotion.version)
     return promotion
 
 

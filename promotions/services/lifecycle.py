@@ -13,16 +13,18 @@ _ACTIONS = {Status.ACTIVE: "promotion.activate", Status.ENDED: "promotion.end"}
 _STAMPS = {Status.ACTIVE: "activated_at", Status.ENDED: "ended_at"}
 
 
-def change_status(promotion_id: int, *, status: str, reason: str = "") -> Promotion:
+def change_status(
+    promotion_id: int, *, status: str, reason: str = "", expected_version: int | None = None
+) -> Promotion:
     """Move a promotion on. The status it has already is no change.
 
     A window in the past is no obstacle: imported campaigns ran before they got here.
-    Raises PromotionNotFound or InvalidTransition.
+    Raises PromotionNotFound, VersionConflict or InvalidTransition.
     """
     reason = rules.text("reason", reason, rules.MAX_REASON)
     wanted = Status(status)
     with transaction.atomic():
-        promotion = locked(promotion_id)
+        promotion = locked(promotion_id, expected_version=expected_version)
         if promotion.status == wanted:
             return promotion
         if not can_move(promotion.status, wanted):
@@ -33,14 +35,14 @@ def change_status(promotion_id: int, *, status: str, reason: str = "") -> Promot
         return promotion
 
 
-def pause(promotion_id: int, *, reason: str = "") -> Promotion:
+def pause(promotion_id: int, *, reason: str = "", expected_version: int | None = None) -> Promotion:
     """Brake an active promotion. One that is paused already keeps its first time and reason.
 
-    Raises PromotionNotFound, PromotionNotActive or PromotionEnded.
+    Raises PromotionNotFound, VersionConflict, PromotionNotActive or PromotionEnded.
     """
     reason = rules.text("reason", reason, rules.MAX_REASON)
     with transaction.atomic():
-        promotion = locked(promotion_id)
+        promotion = locked(promotion_id, expected_version=expected_version)
         if promotion.status != Status.ACTIVE:
             raise not_active(promotion)
         if promotion.paused_at is None:
@@ -50,14 +52,16 @@ def pause(promotion_id: int, *, reason: str = "") -> Promotion:
         return promotion
 
 
-def resume(promotion_id: int, *, reason: str = "") -> Promotion:
+def resume(
+    promotion_id: int, *, reason: str = "", expected_version: int | None = None
+) -> Promotion:
     """Release the brake. A promotion that is not paused stays as it is.
 
-    Raises PromotionNotFound, PromotionNotActive or PromotionEnded.
+    Raises PromotionNotFound, VersionConflict, PromotionNotActive or PromotionEnded.
     """
     reason = rules.text("reason", reason, rules.MAX_REASON)
     with transaction.atomic():
-        promotion = locked(promotion_id)
+        promotion = locked(promotion_id, expected_version=expected_version)
         if promotion.status != Status.ACTIVE:
             raise not_active(promotion)
         if promotion.paused_at is not None:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit
 from promopulse.lib import money
-from promopulse.lib.errors import Invalid, VersionConflict
+from promopulse.lib.errors import Invalid
 from promopulse.lib.problems import constraint_of
 from promotions import rules, selectors
 from promotions.errors import FieldLocked, PromotionInUse, PromotionNotFound
@@ -51,7 +51,7 @@ def create_promotion(
             "target_user_ids": target_user_ids,
             "target_pool_ids": target_pool_ids,
             "source_id": source_id,
-            "metadata": metadata or {},
+            "metadata": {} if metadata is None else metadata,
         }
         | ({} if is_targeted is None else {"is_targeted": is_targeted})
     )
@@ -79,9 +79,7 @@ def update_promotion(
     """
     wanted = rules.clean(changes)
     with transaction.atomic():
-        promotion = locked(promotion_id)
-        if expected_version not in (None, promotion.version):
-            raise VersionConflict(expected=expected_version, present=promotion.version)
+        promotion = locked(promotion_id, expected_version=expected_version)
         stored = _values(promotion)
         if not stored["is_targeted"]:
             rules.imply_targeting(wanted)

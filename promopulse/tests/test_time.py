@@ -1,0 +1,32 @@
+"""Clock times of a zone: once, never, twice."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from promopulse.lib.time import instants
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("local", "expected"),
+    [
+        (datetime(2026, 6, 1), [datetime(2026, 5, 31, 22, tzinfo=UTC)]),  # noqa: DTZ001
+        (datetime(2026, 3, 29, 1, 59), [datetime(2026, 3, 29, 0, 59, tzinfo=UTC)]),  # noqa: DTZ001
+        (datetime(2026, 3, 29, 2, 0), []),  # noqa: DTZ001
+        (datetime(2026, 3, 29, 3, 0), [datetime(2026, 3, 29, 1, tzinfo=UTC)]),  # noqa: DTZ001
+        (
+            datetime(2026, 10, 25, 2, 30),  # noqa: DTZ001
+            [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)],
+        ),
+    ],
+)
+def test_instants(local, expected):
+    assert instants(local, BERLIN) == expected
+
+
+def test_the_ends_of_the_calendar():
+    assert instants(datetime.min, ZoneInfo("Asia/Tokyo")) == []  # noqa: DTZ901
+    assert instants(datetime.max, ZoneInfo("America/New_York")) == []  # noqa: DTZ901

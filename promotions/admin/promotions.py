@@ -1,0 +1,217 @@
+"""The promotion pages of the admin."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import IntegrityError
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.utils.safestring import SafeString
+
+from promopulse.lib.admin import BaseAdmin, whole_id
+from promopulse.lib.errors import REASONS, DomainError
+from promotions import services
+from promotions.admin import moves, shown
+from promotions.admin.forms import DraftForm, PromotionForm
+from promotions.models import Promotion, PromotionQuerySet
+from promotions.states import EffectiveStatus, Status
+
+TRAIL_ROWS = 50
+
+
+class EffectiveStatusFilter(admin.SimpleListFilter):
+    title = "effective status"
+    parameter_name = "effective_status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status.value, shown.NAMES[status]) for status in EffectiveStatus]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.value()
+        if wanted not in EffectiveStatus.values:
+            return queryset
+        assert isinstance(queryset, PromotionQuerySet)
+        return queryset.effectively(wanted, Now())
+
+
+@admin.register(Promotion)
+class PromotionAdmin(BaseAdmin):
+    list_display = ("id", "name", "badge", "window", "budget_used", "is_targeted")
+    list_display_links = ("id", "name")
+    list_filter = ("status", EffectiveStatusFilter, "is_targeted")
+    list_select_related = ("budget",)
+    show_facets = admin.ShowFacets.NEVER  # counting each choice would read the table
+    ordering = ("-id",)
+    sortable_by = ("id", "name")
+    search_fields = ("name",)  # shows the box; `get_search_results` says what it finds
+    search_help_text = "An id, your own id, or how a name begins."
+
+    _FACTS = (
+        "badge",
+        "window",
+        "budget_used",
+        "audience",
+        "currency",
+        "source_id",
+        "metadata",
+        "activated_at",
+        "ended_at",
+        "created_at",
+        "updated_at",
+    )
+    _DRAFT = (
+        (None, {"fields": ("name", "description", "seen_version")}),
+        ("When", {"fields": ("start_at", "end_at", "timezone")}),
+        ("For whom", {"fields": ("is_targeted", "target_users", "target_pools")}),
+        ("Money", {"fields": ("currency", "budget_total")}),
+        ("Your own", {"fields": ("source_id", "metadata")}),
+    )
+
+    # Which fields
+
+    def get_fieldsets(self, request: HttpRequest, obj: Promotion | None = None) -> Any:
+        if obj is None:
+            return self._DRAFT
+        if self._is_editable_draft(request, obj):
+            return ((None, {"fields": ("badge",)}), *self._DRAFT)
+        return (
+            (None, {"fields": ("name", "description", "seen_version")}),
+            ("Facts", {"fields": self._FACTS}),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Promotion | None = None) -> Any:
+        if obj is None:
+            return ()
+        return ("badge",) if self._is_editable_draft(request, obj) else self._FACTS
+
+    def get_form(
+        self, request: HttpRequest, obj: Promotion | None = None, change: bool = False, **kw: Any
+    ) -> Any:
+        draft = obj is None or self._is_editable_draft(request, obj)
+        return super().get_form(
+            request, obj, change, **kw | {"form": DraftForm if draft else PromotionForm}
+        )
+
+    def _is_editable_draft(self, request: HttpRequest, promotion: Promotion) -> bool:
+        return promotion.status == Status.DRAFT and self.has_change_permission(request, promotion)
+
+    # Who may
+
+    def has_change_permission(self, request: HttpRequest, obj: Promotion | None = None) -> bool:
+        ended = obj is not None and obj.status == Status.ENDED
+        return not ended and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Promotion | None = None) -> bool:
+        return (
+            obj is not None
+            and obj.status == Status.DRAFT
+            and request.user.has_perm("promotions.delete_promotion")
+        )
+
+    # Lists
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Promotion]:
+        """With one clock for every badge of a page: the statement's."""
+        return super().get_queryset(request).select_related("budget").annotate(judged_at=Now())
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Promotion], search_term: str
+    ) -> tuple[QuerySet[Promotion], bool]:
+        """Three look-ups, each through an index."""
+        words = search_term.strip()
+        if not words:
+            return queryset, False
+        found = Q(source_id=words) | Q(name__istartswith=words)
+        if (number := whole_id(words)) is not None:
+            found |= Q(pk=number)
+        return queryset.filter(found), False
+
+    @admin.display(description="effective status")
+    def badge(self, promotion: Promotion) -> SafeString:
+        at: datetime = promotion.judged_at  # type: ignore[attr-defined]
+        return shown.badge(promotion, at)
+
+    @admin.display(description="window", ordering="start_at")
+    def window(self, promotion: Promotion) -> SafeString:
+        return shown.window(promotion)
+
+    @admin.display(description="budget")
+    def budget_used(self, promotion: Promotion) -> SafeString:
+        return shown.budget(promotion)
+
+    @admin.display(description="audience")
+    def audience(self, promotion: Promotion) -> str:
+        return shown.audience(promotion)
+
+    # Moves
+
+    def get_urls(self) -> list[Any]:
+        preview = self.admin_site.admin_view(moves.MovesView(self))
+        return [
+            path("move/<slug:name>/", preview, name="promotions_promotion_move"),
+            *super().get_urls(),
+        ]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        if self.has_change_permission(request):
+            for name, move in moves.MOVES.items():
+                if not move.asks_amount:
+                    actions[name] = (_preview, name, f"{move.title}...")
+        return actions
+
+    # Pages
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        context = dict(extra_context or {})
+        promotion = self.get_object(request, object_id) if object_id else None
+        if promotion is not None:
+            context["trail"] = shown.trail(promotion.pk, TRAIL_ROWS)
+            if self.has_change_permission(request):
+                context["moves"] = moves.legal_moves(promotion)
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except IntegrityError:  # something chosen was deleted at the same moment
+            self.message_user(request, REASONS["version_conflict"].sentence, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """The form has saved it."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """A draft goes with its audience and budget; that needs no permission of its own."""
+        return [str(promotion) for promotion in objs], {"promotions": len(objs)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Promotion) -> None:
+        services.delete_promotion(obj.pk)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except DomainError as refusal:
+            self.message_user(request, refusal.detail, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+
+def _preview(
+    model_admin: PromotionAdmin, request: HttpRequest, queryset: QuerySet[Promotion]
+) -> HttpResponse | None:
+    """Every action leads to the preview of the move it is named after."""
+    name = request.POST["action"]
+    ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: moves.MOST_AT_ONCE + 1])
+    if len(ids) > moves.MOST_AT_ONCE:
+        words = f"Choose at most {moves.MOST_AT_ONCE} promotions at once."
+        model_admin.message_user(request, words, messages.ERROR)
+        return None
+    return HttpResponseRedirect(moves.move_url(name, ids))
