@@ -11,7 +11,8 @@ LIST = "/admin/promotions/promotion/"
 
 
 def logged_in(role: str) -> tuple[Client, Any]:
-    user, client = UserFactory(role=role), Client()
+    user: Any = UserFactory(role=role)
+    client = Client()
     client.force_login(user)
     return client, user
 
