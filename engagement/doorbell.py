@@ -1,8 +1,9 @@
 """The doorbell: wakes a worker after a commit. Losing a ring only delays; the rows are the truth.
 
-Rings are coalesced by a mark in Redis: while it stands, a drain is on its way and will look at the
-inbox again after it has taken the mark away. A Redis that is away or slow costs a request some
-tenths of a second once a second at most, never its answer.
+Rings are coalesced by a mark in Redis: while it stands, a drain is on its way. The drain takes the
+mark away when it finds nothing more and looks again LINGER_SECONDS later, so whoever saw the mark,
+or set it, may keep quiet for a little less than that. A Redis that is away or slow costs a request
+some tenths of a second once a second at most, never its answer.
 """
 
 import logging
@@ -25,18 +26,26 @@ MARK = "pp:doorbell"
 TASK = "engagement.drain_inbox"
 REST_AFTER_FAILURE = 1.0  # seconds
 
+LINGER_SECONDS = 0.03
+QUIET_SECONDS = 0.02
+
 _resting_until = 0.0
+_quiet_until = 0.0
 
 
 def ring() -> bool:
     """Ask for a drain unless one is on its way. Never raises; False when the bell is broken."""
-    global _resting_until
-    if time.monotonic() < _resting_until:
+    global _resting_until, _quiet_until
+    now = time.monotonic()
+    if now < _quiet_until:
+        return True
+    if now < _resting_until:
         return False
     try:
         lifetime = int(settings.DOORBELL_LIFETIME.total_seconds() * 1000)
         if fast_redis.client().set(MARK, b"1", nx=True, px=lifetime):
             send()
+        _quiet_until = now + QUIET_SECONDS
     except (redis.RedisError, OperationalError, OSError) as error:
         _resting_until = time.monotonic() + REST_AFTER_FAILURE
         logger.warning("doorbell failed", extra={"error": type(error).__name__})

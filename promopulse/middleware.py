@@ -1,14 +1,15 @@
 """What every request gets: an id, a clean path, bounded size, headers, one log line."""
 
 import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from engagement.api.ingest import ingest_events
 from promopulse.lib import context
 from promopulse.lib.context import Actor
 from promopulse.lib.problems import Problem, problem_for
@@ -17,6 +18,7 @@ logger = logging.getLogger("promopulse.requests")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _API = "/api/"
+INGEST_PATH = "/api/v1/events/ingest"
 
 # The published curl lines of the first README, which had no prefix.
 _UNPREFIXED = re.compile(r"/(?:promotions|subscriptions|users|events/ingest)(?:/|$)")
@@ -56,11 +58,13 @@ class RequestContext:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         offered = request.headers.get("X-Request-ID", "")
-        request_id = offered if _REQUEST_ID.fullmatch(offered) else secrets.token_hex(16)
+        request_id = (
+            offered if _REQUEST_ID.fullmatch(offered) else f"{random.getrandbits(128):032x}"
+        )
         context.begin(request_id)
         self._clean_path(request)
 
-        response = self._refuse(request) or self.get_response(request)
+        response = self._refuse(request) or self._answer(request)
 
         headers = response.headers
         elapsed = time.perf_counter() - started
@@ -71,8 +75,11 @@ class RequestContext:
         headers["Content-Security-Policy"] = _csp(
             request.path_info, headers.get("Content-Type", "")
         )
-        # Never the query string: it can hold an e-mail address.
-        logger.info(
+        # Never the query string: it can hold an e-mail address. What was accepted is in a row with
+        # its request id, so a line for each would only be noise.
+        quiet = response.status_code == 202 and request.path_info == INGEST_PATH
+        logger.log(
+            logging.DEBUG if quiet else logging.INFO,
             "request",
             extra={
                 "method": request.method,
@@ -81,6 +88,19 @@ class RequestContext:
                 "ms": round(elapsed * 1000, 1),
             },
         )
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        """The hot route passes the other middleware by: it has no session, cookie or template."""
+        if request.path_info != INGEST_PATH or request.method != "POST":
+            return self.get_response(request)
+        try:
+            response = ingest_events(request)
+        except Exception as error:
+            response = self.process_exception(request, error) or Problem(request, "internal_error")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
+        response.headers["Referrer-Policy"] = settings.SECURE_REFERRER_POLICY
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

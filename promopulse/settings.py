@@ -9,6 +9,7 @@ import dj_database_url
 from whitenoise.compress import Compressor
 
 from promopulse import environment
+from promopulse.lib.postgresql.base import note_return
 
 environment.load()
 
@@ -129,6 +130,7 @@ _database: dict[str, Any] = {**dj_database_url.parse(os.environ["DATABASE_URL"])
 DATABASES = {
     "default": _database
     | {
+        "ENGINE": "promopulse.lib.postgresql",
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": env_flag("DB_POOL_PRE_PING", True),
         "OPTIONS": {
@@ -138,6 +140,7 @@ DATABASES = {
                 "max_size": DB_POOL_SIZE + env_int("DB_MAX_OVERFLOW", 8),
                 "max_lifetime": env_int("DB_POOL_RECYCLE", 1800),
                 "timeout": 5,
+                "reset": note_return,
             },
             "connect_timeout": 5,
             # The statements here are short: compiling them costs more than running them.

@@ -44,6 +44,7 @@ def drain() -> int:
         # From here on a new ring sends a new message; what came before it is in the next look.
         doorbell.answer()
         answered = True
+        time.sleep(doorbell.LINGER_SECONDS)
     doorbell.answer()
     doorbell.ring()
     return handled
