@@ -9,7 +9,6 @@ import dj_database_url
 from whitenoise.compress import Compressor
 
 from promopulse import environment
-from promopulse.lib.postgresql.base import note_return
 
 environment.load()
 
@@ -140,7 +139,6 @@ DATABASES = {
                 "max_size": DB_POOL_SIZE + env_int("DB_MAX_OVERFLOW", 8),
                 "max_lifetime": env_int("DB_POOL_RECYCLE", 1800),
                 "timeout": 5,
-                "reset": note_return,
             },
             "connect_timeout": 5,
             # The statements here are short: compiling them costs more than running them.

@@ -13,11 +13,6 @@ from psycopg_pool import ConnectionPool
 REST_SECONDS = 1.0
 
 
-def note_return(connection: Any) -> None:
-    """The pool's `reset`: called when a connection is given back."""
-    connection.returned_at = time.monotonic()
-
-
 def check_after_rest(connection: Any) -> None:
     """The pool's `check`. Raises OperationalError for a connection that does not answer."""
     if time.monotonic() - getattr(connection, "returned_at", 0.0) > REST_SECONDS:
@@ -33,3 +28,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if pool is not None and pool._check is ConnectionPool.check_connection:
             pool._check = check_after_rest  # Django lets no check of one's own through
         return pool
+
+    def _close(self) -> None:
+        # Not the pool's own `reset`, which would pass every connection through another thread.
+        if self.connection is not None:
+            self.connection.returned_at = time.monotonic()
+        super()._close()
