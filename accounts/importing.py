@@ -92,6 +92,9 @@ class UserImporter:
     def finish(self) -> None:
         """Every batch stands for itself."""
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def _wanted(self, row: Row) -> _Wanted | None:
         try:
             given, metadata = self._columns.split(row.values)

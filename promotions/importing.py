@@ -69,6 +69,9 @@ class PromotionImporter:
     def finish(self) -> None:
         """Every row stands for itself."""
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def _import(self, row: Row) -> str:
         given, metadata = self._columns.split(row.values)
         wanted = _clean(given, self._source) | {"metadata": metadata}

@@ -129,6 +129,9 @@ class SubscriptionImporter:
                 after={"subscriptions": created[promotion.pk]},
             )
 
+    def close(self) -> None:
+        """The scratch tables end with the transaction."""
+
     def _record(self, fields: dict[str, Any], metadata: dict[str, Any]) -> tuple[Any, ...]:
         """A row of the scratch table. Raises Invalid."""
         user_id = self._users.of(fields.get("user_id"))

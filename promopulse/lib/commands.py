@@ -4,6 +4,7 @@ Data goes to stdout (`--json`: one JSON document), words to stderr. Writers take
 those that change many rows `--yes`. The exit code says how it went: see `Exit`.
 """
 
+import logging
 import os
 import secrets
 import sys
@@ -83,7 +84,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         context.begin(f"command-{secrets.token_hex(8)}", context.Actor(via="command"))
         try:
-            outcome = self.run(**options)
+            with _quiet_logs(options["verbosity"]):
+                outcome = self.run(**options)
         except DomainError as refusal:
             raise Stop(refusal.detail, Exit.REFUSED) from refusal
         except (OperationalError, InterfaceError) as error:
@@ -120,6 +122,19 @@ class Command(BaseCommand):
         except BrokenPipeError:
             # The reader (`head`) has seen enough; the interpreter's own flush must not complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _quiet_logs(verbosity: int) -> Iterator[None]:
+    """A command's words are for a person: of the logs only warnings, unless more is asked for."""
+    root = logging.getLogger()
+    level = root.level
+    if verbosity < 2:
+        root.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from itertools import islice
 from typing import Any, ClassVar, Protocol
 
@@ -28,6 +28,9 @@ class Importer(Protocol):
 
     def finish(self) -> None:
         """Do what is left when all rows were taken. Raises Broken."""
+
+    def close(self) -> None:
+        """Let go of what is open, also after trouble."""
 
 
 class ImportCommand(commands.Command):
@@ -83,14 +86,14 @@ class ImportCommand(commands.Command):
     def _import(
         self, source: Source, report: Report, options: dict[str, Any], told: progress.Told
     ) -> Outcome:
-        importer = self.importer(report, options)
         read = 0
         try:
-            for batch in _batches(source, self.batch_rows):
-                read += len(batch)
-                importer.take(_readable(batch, report))
-                told(read)
-            importer.finish()
+            with closing(self.importer(report, options)) as importer:
+                for batch in _batches(source, self.batch_rows):
+                    read += len(batch)
+                    importer.take(_readable(batch, report))
+                    told(read)
+                importer.finish()
         except Broken as trouble:
             return report.outcome(read, str(trouble))
         except KeyboardInterrupt:
