@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.fields import get_attribute
 
 from promopulse.lib import money, time
+from promopulse.lib.strict_json import Unreadable, read_json
 
 MAX_ID = 2**63 - 1
 
@@ -136,7 +137,16 @@ class MetadataField(serializers.JSONField):
 
     MAX_BYTES = 4_096
 
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", dict)  # the browsable API's form would begin with null
+        super().__init__(**kwargs)
+
     def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if getattr(data, "is_json_string", False):  # from a form: no parser has looked at it
+            try:
+                data = read_json(data.encode())
+            except Unreadable as error:
+                raise serializers.ValidationError(f"{error}.", code="invalid") from None
         value = super().to_internal_value(data)
         if not isinstance(value, dict):
             raise serializers.ValidationError("A JSON object is expected.", code="not_an_object")
