@@ -32,6 +32,12 @@ class _IdList(serializers.ListField):
         super().__init__(child=IdField(), required=False, max_length=rules.MAX_TARGETS, **kwargs)
 
 
+class _MaybeFlag(serializers.BooleanField):
+    """A form that leaves it out does not say no."""
+
+    default_empty_html = serializers.empty
+
+
 class PromotionIn(StrictSerializer):
     name = serializers.CharField(max_length=rules.MAX_NAME)
     description = serializers.CharField(
@@ -43,9 +49,7 @@ class PromotionIn(StrictSerializer):
         required=False, help_text="IANA zone, default UTC; a daily limit's day is local to it."
     )
     currency = CurrencyField(required=False, help_text="ISO 4217, default USD.")
-    is_targeted = serializers.BooleanField(
-        required=False, help_text="Default: whether an audience is named."
-    )
+    is_targeted = _MaybeFlag(required=False, help_text="Default: whether an audience is named.")
     target_user_ids = _IdList(help_text="At most 1,000; use a pool for more.")
     target_pool_ids = _IdList(help_text="At most 1,000.")
     source_id = serializers.CharField(
@@ -56,13 +60,6 @@ class PromotionIn(StrictSerializer):
         help_text="Your own id for it, unique.",
     )
     metadata = MetadataField(required=False)
-
-    def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
-        if isinstance(field := fields["is_targeted"], serializers.BooleanField):
-            # A form that leaves it out does not say no.
-            field.default_empty_html = serializers.empty
-        return fields
 
 
 class CustomerPromotionOut(serializers.Serializer[Promotion]):

@@ -16,16 +16,16 @@ URL = "/api/v1/promotions"
 JUNE = {"name": "June", "start_at": "2026-06-01T00:00:00Z", "end_at": "2026-07-01T00:00:00Z"}
 
 WRITES = [
-    ("post", "", JUNE),
-    ("patch", "/{pk}", {"name": "New"}),
-    ("delete", "/{pk}", None),
-    ("post", "/{pk}/status", {"status": "active"}),
-    ("patch", "/{pk}/status", {"status": "active"}),
-    ("post", "/{pk}/pause", None),
-    ("post", "/{pk}/resume", None),
-    ("post", "/{pk}/duplicate", None),
-    ("put", "/{pk}/budget", {"total": 1}),
-    ("post", "/{pk}/budget/top-up", {"amount": 1}),
+    ("post", "", JUNE, PromotionFactory),
+    ("patch", "/{pk}", {"name": "New"}, PromotionFactory),
+    ("delete", "/{pk}", None, PromotionFactory),
+    ("post", "/{pk}/status", {"status": "active"}, PromotionFactory),
+    ("patch", "/{pk}/status", {"status": "active"}, PromotionFactory),
+    ("post", "/{pk}/pause", None, ActivePromotionFactory),
+    ("post", "/{pk}/resume", None, ActivePromotionFactory),
+    ("post", "/{pk}/duplicate", None, EndedPromotionFactory),
+    ("put", "/{pk}/budget", {"total": 1}, PromotionFactory),
+    ("post", "/{pk}/budget/top-up", {"amount": 1}, ActivePromotionFactory),
 ]
 INTERNALS = ["/{pk}/history", "/{pk}/budget", "/{pk}/budget/entries"]
 
@@ -40,23 +40,21 @@ def callers(anonymous, as_role, as_service):
     }
 
 
-@pytest.mark.parametrize(("method", "path", "body"), WRITES)
-def test_marketers_admins_and_their_services_write(callers, method, path, body):
-    promotion = PromotionFactory(budget=10)
+@pytest.mark.parametrize(("method", "path", "body", "factory"), WRITES)
+def test_marketers_admins_and_their_services_write(callers, method, path, body, factory):
+    writers = {name: callers.pop(name) for name in ("marketer", "admin", "writer")}
+    promotion = factory(budget=10)
     row = stored(promotion)
     statuses = {
         name: getattr(client, method)(f"{URL}{path.format(pk=promotion.pk)}", body).status_code
         for name, client in callers.items()
-        if name not in ("marketer", "admin", "writer")
     }
     assert statuses.pop("anonymous") == 401
     assert set(statuses.values()) == {403}
     assert stored(promotion) == row
-    for name in ("marketer", "admin", "writer"):
-        promotion = PromotionFactory(budget=10)
-        url = f"{URL}{path.format(pk=promotion.pk)}"
-        status = getattr(callers[name], method)(url, body).status_code
-        assert status in (200, 201, 204) or (status == 422 and "pause resume".find(path[6:]) >= 0)
+    for client in writers.values():
+        url = f"{URL}{path.format(pk=factory(budget=10).pk)}"
+        assert getattr(client, method)(url, body).status_code in (200, 201, 204)
 
 
 @pytest.mark.parametrize("path", INTERNALS)
