@@ -95,10 +95,15 @@ class ApiView(APIView):
 
 
 class ApiViewSet(ApiView, GenericViewSet):
-    """The routes of one resource. `bodies` maps an action to the serializer of its body."""
+    """The routes of one resource.
+
+    `bodies` maps an action to the serializer of its body, `refusals` to the codes its rules
+    refuse with, for the schema.
+    """
 
     filter_backends = ()
     bodies: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {}
+    refusals: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """The body of the present action: for the schema and the browsable API's forms."""

@@ -73,7 +73,12 @@ class LimitOffset(BasePagination):
 
 
 def _page_schema(rows: dict[str, Any], **more: dict[str, Any]) -> dict[str, Any]:
-    link = {"type": "string", "nullable": True, "format": "uri"}
+    link = {
+        "type": "string",
+        "nullable": True,
+        "format": "uri",
+        "example": "http://127.0.0.1:8000/api/v1/...",
+    }
     properties = {**more, "next": link, "previous": link, "results": rows}
     return {"type": "object", "required": list(properties), "properties": properties}
 

@@ -55,6 +55,7 @@ class PoolViewSet(ApiViewSet):
         "add_users": PoolUsersIn,
         "remove_users": PoolUsersIn,
     }
+    refusals = {"destroy": ("promotion_in_use",)}
 
     @extend_schema(summary="Pools, newest first", responses=PoolOut(many=True))
     def list(self, request: Request) -> Response:
@@ -120,14 +121,14 @@ class PoolViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Take users out of a pool",
-        request=PoolUsersIn,
-        responses=RemovedOut,
+        responses={200: RemovedOut},
         examples=[
+            _USERS,
             OpenApiExample(
                 "Two left",
                 {"removed": 2, "not_in": 1, "unknown": [404], "user_count": 1},
                 response_only=True,
-            )
+            ),
         ],
     )
     def remove_users(self, request: Request, pk: int) -> Response:

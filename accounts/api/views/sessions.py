@@ -66,6 +66,7 @@ class SessionViewSet(ApiViewSet):
     idempotent = False
     access = Permission.OPEN
     bodies = {"register": RegisterIn, "refresh": RefreshIn, "logout": RefreshIn}
+    refusals = {"register": ("email_taken",), "refresh": ("not_authenticated",)}
 
     @extend_schema(
         summary="Become a customer",
@@ -109,6 +110,7 @@ class LoginViewSet(ApiViewSet):
     idempotent = False
     access = Permission.OPEN
     bodies = {"login": LoginIn}
+    refusals = {"login": ("invalid_credentials",)}
 
     @extend_schema(
         summary="Log in",
@@ -132,6 +134,7 @@ class AccountViewSet(ApiViewSet):
     idempotent = False
     access = Permission.SELF
     bodies = {"change_password": ChangePasswordIn}
+    refusals = {"change_password": ("invalid_credentials",)}
 
     @extend_schema(
         summary="Who am I",

@@ -48,6 +48,11 @@ class UserViewSet(ApiViewSet):
         "partial_update": Permission.PROFILE,
     }
     bodies = {"create": UserIn, "partial_update": UserPatchIn}
+    refusals = {
+        "create": ("email_taken",),
+        "partial_update": ("email_taken",),
+        "by_email": ("not_found",),
+    }
 
     @extend_schema(
         summary="Users, newest first", parameters=[UserQuery], responses=UserOut(many=True)
@@ -120,6 +125,7 @@ class CustomerViewSet(ApiViewSet):
         "retrieve": Permission.PROFILE,
     }
     bodies = {"create": CustomerIn}
+    refusals = {"create": ("email_taken",)}
 
     @extend_schema(
         summary="Customers, newest first",
