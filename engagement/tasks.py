@@ -1,8 +1,10 @@
 """Celery tasks: doorbells. Each may be lost, repeated or run beside itself."""
 
+from datetime import timedelta
+
 from celery import shared_task
 
-from engagement import processing
+from engagement import partitions, processing
 from engagement.doorbell import TASK
 
 
@@ -12,6 +14,12 @@ def drain_inbox() -> None:
     processing.drain()
 
 
+@shared_task(name="engagement.make_months", ignore_result=True)
+def make_months() -> None:
+    """Make the partitions of this month and the next ones."""
+    partitions.ensure_ahead()
+
+
 # The beat rings too, so that a lost message only delays. A message nobody took in time is dropped:
 # the next one does its work.
 BEAT = {
@@ -19,5 +27,6 @@ BEAT = {
         "task": TASK,
         "schedule": 2.0,
         "options": {"queue": "events", "expires": 4},
-    }
+    },
+    "make-months": {"task": "engagement.make_months", "schedule": timedelta(days=1)},
 }

@@ -1,11 +1,15 @@
 """The Celery application: its tasks are doorbells, the rows are the truth."""
 
 import os
+from datetime import timedelta
+from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promopulse.settings")
+
+DAY = timedelta(days=1)
 
 app = Celery("promopulse")
 app.set_default()  # for every thread: apps send through `celery.current_app`
@@ -19,6 +23,14 @@ def plan_beat(sender: Celery, **_kwargs: object) -> None:
     from engagement.tasks import BEAT
 
     sender.conf.beat_schedule = BEAT
+
+
+@beat_init.connect
+def do_daily_work_at_start(sender: Any, **_kwargs: object) -> None:
+    """A beat that is restarted every day would never come to what is due a day after its start."""
+    for name, plan in sender.app.conf.beat_schedule.items():
+        if plan["schedule"] == DAY:
+            sender.scheduler.schedule[name].last_run_at -= DAY
 
 
 @setup_logging.connect

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.models import User
+from engagement import partitions
 from engagement.models import Consumption, DeadLetterEvent, IngestBatch, RetryEvent
 from promopulse.celery import app
 from promopulse.lib.redis import client
@@ -123,6 +124,17 @@ def undelivered() -> Finding:
     return warning("events", words) if dead else ok("events", words)
 
 
+def months() -> Finding:
+    following = partitions.month_after(db_now().date(), 1)
+    if following not in partitions.existing():
+        return warning(
+            "months",
+            f"no partition for {following:%Y-%m}: is beat running? `manage.py migrate` makes it; "
+            "else the first event of the month does, and waits for it",
+        )
+    return ok("months", f"made ahead, {following:%Y-%m} is there")
+
+
 def configuration() -> Finding:
     faults = []
     if settings.DEBUG:
@@ -148,5 +160,6 @@ CHECKS: list[Callable[[], Finding]] = [
     inbox,
     consumption,
     undelivered,
+    months,
     configuration,
 ]
