@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
 from django.db.models import Model
 
 from accounts.models import AuditEntry
@@ -34,8 +35,22 @@ def record(
 
 
 def record_each(action: str, objs: Sequence[Model], *, after: Mapping[str, Any]) -> None:
-    """`record` the same for many objects, in few statements."""
-    AuditEntry.objects.bulk_create([_entry(action, obj, {}, after, "") for obj in objs])
+    """`record` the same for many objects of one kind, in one statement."""
+    if not objs:
+        return
+    entry = _entry(action, objs[0], {}, after, "")
+    columns = {
+        str(field.column): field.get_db_prep_save(getattr(entry, field.attname), connection)
+        for field in AuditEntry._meta.concrete_fields
+        if not field.primary_key and field.name not in ("at", "object_id")
+    }
+    names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO accounts_auditentry (at, object_id, {names}) "
+            f"SELECT clock_timestamp(), pk, {marks} FROM unnest(%s::bigint[]) pk",
+            [*columns.values(), [obj.pk for obj in objs]],
+        )
 
 
 def _entry(

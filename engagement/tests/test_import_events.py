@@ -262,7 +262,11 @@ def server():
     httpd.server_close()
 
 
-ACCEPTED = (202, {}, {"batch_id": 1, "accepted": 1, "duplicates": 0, "rejected": []})
+ACCEPTED: tuple[int, dict[str, str], object] = (
+    202,
+    {},
+    {"batch_id": 1, "accepted": 1, "duplicates": 0, "rejected": []},
+)
 
 
 def test_a_busy_or_broken_server_gets_the_same_body_again(server):
