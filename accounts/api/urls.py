@@ -5,7 +5,12 @@ from django.urls import path
 from accounts.api.views.audit import AuditViewSet
 from accounts.api.views.keys import ApiKeyViewSet
 from accounts.api.views.pools import PoolViewSet
-from accounts.api.views.sessions import AccountViewSet, LoginViewSet, SessionViewSet
+from accounts.api.views.sessions import (
+    AccountViewSet,
+    LoginViewSet,
+    PasswordViewSet,
+    SessionViewSet,
+)
 from accounts.api.views.users import AdminUserViewSet, CustomerViewSet, UserViewSet
 
 urlpatterns = [
@@ -14,7 +19,7 @@ urlpatterns = [
     path("auth/refresh", SessionViewSet.as_view({"post": "refresh"})),
     path("auth/logout", SessionViewSet.as_view({"post": "logout"})),
     path("auth/me", AccountViewSet.as_view({"get": "me"})),
-    path("auth/change-password", AccountViewSet.as_view({"post": "change_password"})),
+    path("auth/change-password", PasswordViewSet.as_view({"post": "change_password"})),
     path("auth/admin/users", AdminUserViewSet.as_view({"get": "list"})),
     path("auth/api-keys", ApiKeyViewSet.as_view({"get": "list", "post": "create"})),
     path("auth/api-keys/<int:pk>", ApiKeyViewSet.as_view({"delete": "destroy"})),

@@ -216,6 +216,13 @@ def test_a_new_password_needs_the_present_one(anonymous, alice):
     assert log_in(anonymous).status_code == 200
 
 
+def test_guessing_the_present_password_is_limited(rate_limits, as_user, alice):
+    body = {"current_password": "wrong", "new_password": "another horse"}
+    client = as_user(alice)
+    statuses = [client.post(f"{AUTH}change-password", body).status_code for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_no_token_survives_a_password_changed_while_it_is_rotated():
     user = UserFactory()

@@ -28,6 +28,7 @@ class BudgetViewSet(ApiViewSet):
     queryset = Budget.objects.all()
     filter_backends = ()
     bodies = {"update": BudgetIn, "top_up": TopUpIn}
+    refusals = {"update": ("field_locked",), "top_up": ("promotion_not_active", "promotion_ended")}
     access = {
         "retrieve": Permission.INTERNALS_READ,
         "update": Permission.PROMOTIONS_WRITE,

@@ -64,6 +64,14 @@ class PromotionViewSet(ApiViewSet):
         "resume": ReasonIn,
         "duplicate": ReasonIn,
     }
+    refusals = {
+        "create": ("invalid_time_range",),
+        "partial_update": ("field_locked", "invalid_time_range"),
+        "destroy": ("promotion_in_use",),
+        "change_status": ("invalid_transition",),
+        "pause": ("promotion_not_active", "promotion_ended"),
+        "resume": ("promotion_not_active", "promotion_ended"),
+    }
     access = {
         "list": Permission.PROMOTIONS_READ,
         "retrieve": Permission.PROMOTIONS_READ,

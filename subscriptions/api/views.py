@@ -13,6 +13,13 @@ from subscriptions.models import Subscription
 _EXAMPLE = OpenApiExample(
     "An opt-in", {"user_id": 7, "promotion_id": 3, "metadata": {"via": "app"}}, request_only=True
 )
+_CLOSED = (
+    "promotion_not_active",
+    "promotion_ended",
+    "promotion_expired",
+    "promotion_paused",
+    "not_targeted",
+)
 
 
 class SubscriptionViewSet(ApiViewSet):
@@ -20,7 +27,12 @@ class SubscriptionViewSet(ApiViewSet):
 
     queryset = Subscription.objects.all()
     serializer_class = SubscriptionOut
-    filter_backends = ()
+    bodies = {"create": SubscribeIn, "deactivate": NothingIn, "reactivate": NothingIn}
+    refusals = {
+        "create": ("not_found", "already_subscribed", *_CLOSED),
+        "deactivate": ("already_inactive",),
+        "reactivate": _CLOSED,
+    }
     access = {
         "list": Permission.SUBSCRIPTIONS_READ,
         "create": Permission.SUBSCRIBE,

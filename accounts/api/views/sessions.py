@@ -17,7 +17,7 @@ from accounts.api.serializers import (
     TokensOut,
     UserOut,
 )
-from accounts.api.throttles import PerLogin
+from accounts.api.throttles import PerLogin, per_caller
 from accounts.roles import Permission
 from accounts.services import sessions
 from accounts.services.sessions import Session
@@ -131,10 +131,7 @@ class LoginViewSet(ApiViewSet):
 class AccountViewSet(ApiViewSet):
     """One's own account."""
 
-    idempotent = False
     access = Permission.SELF
-    bodies = {"change_password": ChangePasswordIn}
-    refusals = {"change_password": ("invalid_credentials",)}
 
     @extend_schema(
         summary="Who am I",
@@ -143,6 +140,16 @@ class AccountViewSet(ApiViewSet):
     )
     def me(self, request: Request) -> Response:
         return self.answer(UserOut, request.user)
+
+
+class PasswordViewSet(ApiViewSet):
+    """One's own password. Guessing the present one is limited like logging in."""
+
+    throttle_classes = (per_caller("login"),)
+    idempotent = False
+    access = Permission.SELF
+    bodies = {"change_password": ChangePasswordIn}
+    refusals = {"change_password": ("invalid_credentials",)}
 
     @extend_schema(
         summary="Change one's password",
