@@ -276,12 +276,15 @@ INGEST_MAX_EVENTS = 5_000
 EVENT_METADATA_MAX_BYTES = 4_096
 EVENT_CLOCK_SKEW = timedelta(minutes=5)
 INBOX_LEASE = timedelta(seconds=15)
-PROCESSING_TIMEOUT = timedelta(seconds=10)  # one transaction of a worker
+PROCESSING_TIMEOUT = timedelta(seconds=env_int("PROCESSING_TIMEOUT_SECONDS", 10))
 BREAKER_PROBE_AFTER = timedelta(seconds=30)
 INBOX_EVENTS_PER_TRANSACTION = 2_000
 INBOX_ROWS_PER_TRANSACTION = 400
 DOORBELL_LIFETIME = timedelta(seconds=5)
-RETRY_SCHEDULE = [timedelta(seconds=s) for s in (5, 30, 120, 600, 3_600, 21_600)]
+RETRY_SCHEDULE = [
+    timedelta(seconds=int(seconds))
+    for seconds in env_list("RETRY_SCHEDULE_SECONDS", "5,30,120,600,3600,21600")
+]
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -1,7 +1,7 @@
-"""A worker that dies at a named place: `python -m promopulse.tests.crash MODULE:FUNCTION ...`
+"""A worker that comes to harm: `python -m promopulse.tests.crash PLACE CELERY-ARGUMENTS`
 
-The function is replaced by one that kills its process as `kill -9` would, so the place is just
-before it. The rest of the arguments are Celery's.
+PLACE is `module:function`, which is replaced by one that kills its process as `kill -9` would, or
+`poison:HARM`, with which every event whose id begins with "poison" does that harm.
 """
 
 import importlib
@@ -12,9 +12,15 @@ from typing import Any
 
 
 def arm(place: str) -> None:
-    """Make this process, and those it forks, die where `module:function` would be called."""
-    module, name = place.split(":")
-    setattr(importlib.import_module(module), name, _die)
+    """Prepare this process, and those it forks, to come to harm."""
+    module, _, name = place.partition(":")
+    if module == "poison":
+        from engagement.processing import statement
+        from engagement.tests.poison import poisoned
+
+        statement._run = poisoned(name)
+    else:
+        setattr(importlib.import_module(module), name, _die)
 
 
 def _die(*_args: Any, **_kwargs: Any) -> None:
