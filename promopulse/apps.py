@@ -1,11 +1,20 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class PromoPulseConfig(AppConfig):
     """The project as an app: commands that see every app, templates, static files."""
 
     name = "promopulse"
+    default = True
 
     def ready(self) -> None:
         # Whoever publishes a task needs the configured application, the web server too.
         import promopulse.celery  # noqa: F401
+
+
+class ConsoleConfig(admin_apps.AdminConfig):
+    """Django's admin with our site."""
+
+    default = False
+    default_site = "promopulse.console.Console"

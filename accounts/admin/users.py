@@ -76,6 +76,10 @@ class UserAdmin(BaseAdmin):
     def masked_phone(self, user: User) -> str | None:
         return pii.mask_phone(user.phone)
 
+    def choice_label(self, user: User) -> str:
+        words = [user.name, pii.mask_email(user.email), f"user {user.pk}"]
+        return ", ".join(filter(None, words))
+
     @staticmethod
     def _is_admin(request: HttpRequest) -> bool:
         return getattr(request.user, "role", None) == Role.ADMIN

@@ -262,7 +262,7 @@ def test_a_pool_page_shows_a_page_of_its_users(page_of):
 
 
 def test_a_member_is_found_by_typing(admin):
-    alice = UserFactory(name="Alice")
+    alice = UserFactory(name="Alice", email="alice@example.com")
     answer = browser(admin).get(
         "/admin/autocomplete/",
         {
@@ -272,7 +272,9 @@ def test_a_member_is_found_by_typing(admin):
             "term": "Al",
         },
     )
-    assert [found["id"] for found in answer.json()["results"]] == [str(alice.pk)]
+    (found,) = answer.json()["results"]
+    assert found["id"] == str(alice.pk)
+    assert found["text"] == f"Alice, a***e@e***.com, user {alice.pk}"
 
 
 def test_a_key_is_shown_once_and_revoked(admin, page_of):

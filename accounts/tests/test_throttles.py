@@ -22,8 +22,7 @@ def calls(settings, rate_limits):
             request.user = caller
             try:
                 throttles[route].allow_request(request, view=None)
-            except RateLimited as refusal:
-                assert refusal.params["retry_after"] >= 1
+            except RateLimited:
                 return done
             done += 1
         return done

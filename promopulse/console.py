@@ -1,0 +1,21 @@
+"""The admin site: the theme's, with choices that say more than a row's number."""
+
+from typing import Any
+
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.http import HttpRequest, HttpResponse
+from unfold.sites import UnfoldAdminSite
+
+
+class _Choices(AutocompleteJsonView):
+    """An admin's `choice_label` says how its rows are called where one is picked."""
+
+    def serialize_result(self, obj: Any, to_field_name: str) -> dict[str, str]:
+        found: dict[str, str] = super().serialize_result(obj, to_field_name)
+        label = getattr(self.model_admin, "choice_label", None)
+        return found | {"text": label(obj)} if label else found
+
+
+class Console(UnfoldAdminSite):
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        return _Choices.as_view(admin_site=self)(request)
