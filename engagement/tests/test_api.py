@@ -135,7 +135,7 @@ def test_broken_bodies(shop, body, status, code):
         {"occurred_at": "yesterday"},
         {"occurred_at": 1780000000},
         {"occurred_at": "1999-12-31T23:59:59Z"},
-        {"occurred_at": (datetime.now(UTC) + timedelta(minutes=6)).isoformat()},
+        {"occurred_at": (datetime.now(UTC) + timedelta(hours=6)).isoformat()},
         {"amount": "NaN"},
         {"amount": "Infinity"},
         {"amount": -1},
