@@ -1,114 +1,19 @@
-"""Workers, web processes and servers die; what was accepted is counted once all the same.
+"""Workers and web processes die; what was accepted is counted once all the same.
 
 Each test runs a whole instance of its own: durable PostgreSQL, Valkey, web, worker and beat as real
 processes. A client records what was acknowledged and sends the rest again.
 """
 
-import itertools
-import json
 import random
 import threading
 import time
 
 import pytest
 
+from engagement.tests.chaos import audit_is_clean, counted, recover, send
 from promopulse.tests.live import wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
-INGEST = "/api/v1/events/ingest"
-
-_WORLD = """
-import json
-from accounts.tests.factories import UserFactory
-from promotions.tests.factories import ActivePromotionFactory
-from subscriptions.tests.factories import SubscriptionFactory
-promotions = [ActivePromotionFactory() for _ in range(5)]
-print(json.dumps([SubscriptionFactory(promotion=promotions[n % 5],
-    user=UserFactory(email=f'fault{n}@example.com')).pk for n in range(50)]))
-"""
-_tests = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def world(live):
-    live.start("web")
-    live.subscriptions = json.loads(live.python(_WORLD))
-    yield live
-    for name in list(live.processes):
-        live.kill(name)
-
-
-@pytest.fixture
-def instance(world):
-    yield world
-    for name in ("worker", "beat"):
-        if name in world.processes:
-            world.kill(name)
-    assert world.sql("SELECT count(*) FROM engagement_ingestbatch WHERE processed_at IS NULL") == [
-        (0,)
-    ]
-
-
-@pytest.fixture
-def make(instance):
-    """Events with ids of this test; `make.prefix` finds them again."""
-    prefix = f"fault-{next(_tests)}-"
-    chance = random.Random(7)
-    numbers = itertools.count()
-
-    def events(count, name=prefix):
-        return [
-            {
-                "event_id": f"{name}{next(numbers)}",
-                "type": "VIEW",
-                "subscription_id": chance.choice(instance.subscriptions),
-            }
-            for _ in range(count)
-        ]
-
-    events.prefix = prefix
-    return events
-
-
-def counted(instance, prefix):
-    return instance.sql(
-        f"SELECT count(*) FROM engagement_event WHERE event_id LIKE '%{prefix}%'"
-    )[0][0]
-
-
-def audit_is_clean(instance):
-    found = instance.manage("audit", "--json", check=False)
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert json.loads(found.stdout)["violations"] == 0
-
-
-def recover(instance, seconds=60):
-    """Start what a test had killed; everything that waits is handled in time."""
-    for name in ("worker", "beat"):
-        if name not in instance.processes:
-            instance.start(name)
-    wait_for(lambda: instance.waiting() == 0, seconds, "the inbox was not drained in time")
-
-
-def send(instance, events, size=50, pause=0.0):
-    """Send until acknowledged; gives how many requests had to be sent again."""
-    repeats = 0
-    for start in range(0, len(events), size):
-        body = {"events": events[start : start + size]}
-        while True:
-            try:
-                status, answer = instance.request("POST", INGEST, body)
-            except OSError:
-                status, answer = 0, None
-            if status in (200, 202):
-                assert not answer["rejected"]
-                break
-            assert status in (0, 503), answer
-            repeats += 1
-            time.sleep(0.1)
-        time.sleep(pause)
-    return repeats
-
 
 CRASH_POINTS = {
     "after the claim": "engagement.processing.work:hold",
@@ -169,6 +74,7 @@ def test_the_web_server_killed_while_it_takes_events(instance, make):
 
 @pytest.mark.parametrize("harm", ["raise", "hang", "memory", "kill"])
 def test_one_of_fifty_is_poison(instance, make, harm):
+    # Children inherit the environment at their start.
     instance.env |= {"PROCESSING_TIMEOUT_SECONDS": "2", "RETRY_SCHEDULE_SECONDS": "1,1"}
     good, bad = make(49), make(1, f"poison-{make.prefix}{harm}-")
     instance.start("worker", crash_at=f"poison:{harm}")

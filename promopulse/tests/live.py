@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,8 @@ from typing import Any
 import psycopg
 
 from promopulse.environment import PROJECT
-from promopulse.launcher import processes, secrets, services
+from promopulse.launcher import postgres, processes, secrets, services, valkey
+from promopulse.launcher.lifetime import is_alive
 
 API_KEY = "pp_live00000000_" + "k" * 43
 
@@ -118,6 +120,43 @@ class Instance:
         with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def redis(self, command: str) -> str | None:
+        """One command to the instance's Valkey; its one-line answer, None when it is away."""
+        return valkey.ask(self._socket(), command)
+
+    def redis_pid(self) -> int:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self._socket()))
+            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int.from_bytes(credentials[:4], sys.byteorder)
+
+    def _socket(self) -> Path:
+        return (self.home / "valkey").resolve() / "valkey.sock"
+
+    def start_redis(self) -> None:
+        valkey.start(self.home, durable=True, tied=True)
+
+    def lose_redis(self) -> None:
+        """Kill Valkey and throw away all it knew."""
+        os.kill(self.redis_pid(), signal.SIGKILL)
+        wait_for(lambda: self.redis("PING") is None, 10, "Valkey did not die")
+        shutil.rmtree(self.home / "valkey-data", ignore_errors=True)
+
+    def start_postgres(self) -> None:
+        postgres.start(self.home, durable=True, tied=True)
+
+    def stop_postgres(self) -> None:
+        """Disconnect everybody and end, as a restart by an operator does."""
+        postgres.stop(self.home)
+
+    def kill_postgres(self) -> None:
+        """SIGKILL the postmaster and every one of its processes."""
+        folder = Path(self.sql("SHOW data_directory")[0][0])
+        pid = int((folder / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not is_alive(pid), 10, "PostgreSQL did not die")
+        time.sleep(1)  # its children notice and end
 
     def waiting(self) -> int:
         """Inbox rows not yet processed."""

@@ -33,4 +33,4 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # Not the pool's own `reset`, which would pass every connection through another thread.
         if self.connection is not None:
             self.connection.returned_at = time.monotonic()
-        super()._close()
+        super()._close()  # type: ignore[misc]
