@@ -172,7 +172,7 @@ def test_what_cannot_start(people, arguments, code, words):
 
 
 def test_progress_without_a_terminal_is_plain_lines(people, monkeypatch):
-    monkeypatch.setattr("promopulse.lib.importing.progress._SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("promopulse.lib.progress._SECONDS_BETWEEN_LINES", 0)
     words = run("import_users", people, "--source", "shop").words
     assert words == "people.csv: 3 rows (100 %)\n"
 

@@ -8,9 +8,8 @@ from typing import Any, ClassVar, Protocol
 
 from django.core.management.base import CommandParser
 
-from promopulse.lib import commands
+from promopulse.lib import commands, progress
 from promopulse.lib.commands import Exit, Outcome, Stop
-from promopulse.lib.importing import progress
 from promopulse.lib.importing.columns import SOURCE_NAME
 from promopulse.lib.importing.reading import STDIN, BadRow, Row, Source
 from promopulse.lib.importing.reporting import Report
