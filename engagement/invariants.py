@@ -59,6 +59,20 @@ INVARIANTS = [
         )
         """,
     ),
+    # A letter that is being replayed waits in the inbox: none may be stuck without its event there.
+    Invariant(
+        1,
+        ACCOUNTED,
+        """
+        SELECT count(*) FROM (
+            SELECT event_id FROM engagement_deadletterevent WHERE state = 'replaying'
+            EXCEPT
+            SELECT (sent.event->>'i') COLLATE "C" FROM engagement_ingestbatch batch
+            CROSS JOIN LATERAL jsonb_array_elements(batch.body::jsonb) AS sent(event)
+            WHERE batch.processed_at IS NULL AND batch.origin = 'replay'
+        ) stuck
+        """,
+    ),
     Invariant(
         2,
         ROLLUPS,

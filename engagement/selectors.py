@@ -49,6 +49,7 @@ def facts(
 def letters(
     *,
     cause: str | None = None,
+    fingerprint: str | None = None,
     state: str | None = None,
     promotion_id: int | None = None,
     event_type: str | None = None,
@@ -58,6 +59,7 @@ def letters(
     """Dead letters; the time is when they died."""
     wanted: dict[str, Any] = {
         "cause": cause,
+        "fingerprint": fingerprint,
         "state": state,
         "promotion_id": promotion_id,
         "type": event_type,

@@ -16,6 +16,7 @@ from django.db.models import F
 from engagement import causes
 from engagement.causes import Category
 from engagement.models import DeadLetterEvent, IngestBatch, ProcessedEvent, RetryEvent
+from promopulse.lib import sql
 
 Counts = dict[int, Counter[str]]
 COUNTERS = ("processed", "duplicates", "conflicts", "retrying", "dead")
@@ -31,10 +32,11 @@ def settle_inbox(leftovers: Iterable[dict[str, Any]], now: datetime) -> Counts:
     ordered = sorted(leftovers, key=lambda one: (one["i"], one["batch"], one["n"]))
     counts: Counts = defaultdict(Counter)
     seen = _digests([one["i"] for one in ordered])
-    replayed = _replaying([one["i"] for one in ordered])
+    replaying = _replaying([one["i"] for one in ordered])
+    replays = replays_among(one["batch"] for one in ordered) if replaying else set()
     for one in ordered:
         count = counts[one["batch"]]
-        letter = replayed.get(one["i"])
+        letter = replaying.get(one["i"]) if one["batch"] in replays else None
         if letter is not None and letter.digest == one["h"]:
             count[_settle_replay(letter, one, now)] += 1
             continue
@@ -59,6 +61,12 @@ def _replaying(ids: list[str]) -> dict[str, DeadLetterEvent]:
     letters = DeadLetterEvent.objects.select_for_update().order_by("event_id")
     found = letters.filter(event_id__in=ids, state=DeadLetterEvent.State.REPLAYING)
     return {letter.event_id: letter for letter in found}
+
+
+def replays_among(rows: Iterable[int]) -> set[int]:
+    """Those of these inbox rows that are replays of dead letters."""
+    found = IngestBatch.objects.filter(pk__in=set(rows), origin=IngestBatch.Origin.REPLAY)
+    return set(found.values_list("pk", flat=True))
 
 
 def _settle_replay(letter: DeadLetterEvent, one: dict[str, Any], now: datetime) -> str:
@@ -136,19 +144,30 @@ def bury(row: dict[str, Any], now: datetime) -> None:
     DeadLetterEvent.objects.create(**row, dead_at=now)
 
 
-def close_letters(event_ids: Iterable[str], now: datetime) -> None:
-    """Close the letters and retries of ids that have just been counted.
+_CARRIED = """
+SELECT sent.event->>'i' FROM engagement_ingestbatch batch
+CROSS JOIN LATERAL jsonb_array_elements(batch.body::jsonb) AS sent(event)
+WHERE batch.id = ANY(%(rows)s::bigint[]) AND batch.origin = 'replay'
+"""
 
-    One that was being replayed is resolved: its event is the counted one. Any other was counted
-    from another sending, and is a duplicate of that.
+
+def close_letters(event_ids: Iterable[str], now: datetime, rows: Iterable[int] = ()) -> None:
+    """Close the letters and retries of ids that have just been counted, from these inbox rows.
+
+    One whose replay was counted is resolved. Any other was counted from another sending, even
+    while its replay waits, and is a duplicate of that: it must not be counted a second time.
     """
     ids = sorted(event_ids)
     if not ids:
         return
     moves: Counts = defaultdict(Counter)
-    letters = DeadLetterEvent.objects.select_for_update().order_by("event_id")
-    for letter in letters.filter(event_id__in=ids, closed_at=None):
-        if letter.state == DeadLetterEvent.State.REPLAYING:
+    locked = DeadLetterEvent.objects.select_for_update().order_by("event_id")
+    letters = list(locked.filter(event_id__in=ids, closed_at=None))
+    replaying = any(letter.state == DeadLetterEvent.State.REPLAYING for letter in letters)
+    carried = sql.fetch_all(_CARRIED, {"rows": list(rows)}) if replaying else []
+    replayed = {event_id for (event_id,) in carried}
+    for letter in letters:
+        if letter.state == DeadLetterEvent.State.REPLAYING and letter.event_id in replayed:
             moves[letter.batch_id].update(Counter(dead=-1, processed=1))
             _close(letter, DeadLetterEvent.State.RESOLVED, now)
         else:

@@ -128,7 +128,7 @@ def _in_transaction(taken: Claim, act: Callable[[dict[int, int]], _Result]) -> i
         leftovers = [one for outcome in outcomes for one in outcome.leftovers]
         counts = settle.settle_inbox([*leftovers, *unseen], now)
         for outcome in outcomes:
-            settle.close_letters(outcome.delivered, now)
+            settle.close_letters(outcome.delivered, now, rows)
             for row, counted in outcome.counted.items():
                 counts[row]["processed"] += counted
         _finish(list(rows), counts)

@@ -61,6 +61,7 @@ def test_a_clean_audit(traffic, capsys):
         ("DELETE FROM engagement_retryevent", 1),
         ("DELETE FROM engagement_deadletterevent", 1),
         ("DELETE FROM engagement_ingestbatch WHERE processed > 0", 1),
+        ("UPDATE engagement_deadletterevent SET state = 'replaying'", 1),
         ("UPDATE engagement_eventstat SET events = events + 1", 2),
         ("UPDATE engagement_eventstat SET amount = amount + 1", 2),
         ("UPDATE engagement_eventstat SET new_users = 0", 2),

@@ -185,6 +185,12 @@ class VersionConflict(DomainError):
     code = "version_conflict"
 
 
+class PlanChanged(DomainError):
+    """What was previewed and confirmed is not what would be done now."""
+
+    code = "plan_changed"
+
+
 class RateLimited(DomainError):
     """Over a limit; `retry_after` is whole seconds, at least 1."""
 
