@@ -87,8 +87,10 @@ def _together(rows: dict[int, int]) -> _Result:
 
 def _apart(rows: dict[int, int]) -> _Result:
     outcomes, failed = [], []
+    replays = settle.replays_among(rows)
     for row, events in rows.items():
-        sifted = sift(partial(_part, row), 1, events)
+        # Dead letters that fail again say nothing new: they must not stop everybody's events.
+        sifted = sift(partial(_part, row), 1, events, watched=row not in replays)
         outcomes += sifted.outcomes
         how = {one.place: one.fingerprint for one in sifted.failed}
         failed += [

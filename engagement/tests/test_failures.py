@@ -8,7 +8,7 @@ import pytest
 import redis
 from django.db import IntegrityError, InterfaceError, OperationalError
 
-from engagement import failures, processing
+from engagement import failures, letters, processing
 from engagement.failures import Failure, classify, fingerprint
 from engagement.models import (
     Consumption,
@@ -239,3 +239,20 @@ def test_a_row_that_came_back_is_taken_alone(subscription):
     taken = claim()
     assert taken.rows == [first.batch_id]
     assert claim().rows == [second.batch_id]
+
+
+def test_a_replay_that_fails_again_does_not_pause_the_others(subscription, poison, settings):
+    settings.RETRY_SCHEDULE = [timedelta(seconds=1)]
+    poison("raise")
+    for _ in range(3):  # few at a time, so that it does not pause now
+        send_and_process(*(bad(subscription) for _ in range(30)))
+        breaker._recent.clear()
+        make_due()
+        processing.drain()
+        breaker._recent.clear()
+    assert DeadLetterEvent.objects.filter(cause="processing_error").count() == 90
+    letters.replay(letters.Selection())
+    outcome = send_and_process(*(good(subscription) for _ in range(5)))
+    assert IngestBatch.objects.get(pk=outcome.batch_id).processed == 5
+    assert not breaker.is_paused()
+    assert set(DeadLetterEvent.objects.values_list("state", "attempts")) == {("open", 3)}
