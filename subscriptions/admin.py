@@ -1,5 +1,7 @@
-"""Subscriptions in the admin: facts to look up, and the one thing staff may do to them."""
+"""Subscriptions in the admin: facts to look up, and what staff may do to them."""
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -7,12 +9,10 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
-from accounts.principals import actor_of, reach_of
+from accounts.principals import reach_of
 from accounts.roles import Permission, Reach
-from promopulse.lib import context
-from promopulse.lib.admin import ReadOnlyAdmin
+from promopulse.lib.admin import ReadOnlyAdmin, whole_id
 from promopulse.lib.errors import DomainError
-from promopulse.lib.fields import MAX_ID
 from subscriptions import services
 from subscriptions.models import Subscription
 
@@ -23,9 +23,10 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     list_select_related = ("promotion",)
     list_filter = ("is_active",)
     ordering = ("-id",)
+    sortable_by = ("id",)
     search_fields = ("id",)  # shows the box; `get_search_results` says what it finds
     search_help_text = "The id of a user or promotion, or a user's whole e-mail address."
-    actions = ("deactivate",)
+    actions = ("deactivate", "reactivate")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -37,24 +38,35 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         if "@" in words:
             user = User.objects.by_email(words)
             return (queryset.filter(user=user) if user else queryset.none()), False
-        if words.isascii() and words.isdigit() and int(words) <= MAX_ID:
-            return queryset.filter(Q(user_id=words) | Q(promotion_id=words)), False
-        return queryset.none(), False
+        number = whole_id(words)
+        if number is None:
+            return queryset.none(), False
+        return queryset.filter(Q(user_id=number) | Q(promotion_id=number)), False
 
-    def has_deactivate_permission(self, request: HttpRequest) -> bool:
+    def has_switch_permission(self, request: HttpRequest) -> bool:
         return reach_of(request.user, Permission.SUBSCRIBE) is Reach.ALL
 
-    @admin.action(description="Deactivate", permissions=["deactivate"])
+    @admin.action(description="Deactivate", permissions=["switch"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        context.actor.set(actor_of(request.user, "admin"))
-        done = refused = 0
+        self._switch(request, queryset, services.deactivate)
+
+    @admin.action(description="Reactivate", permissions=["switch"])
+    def reactivate(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._switch(request, queryset, services.reactivate)
+
+    def _switch(
+        self, request: HttpRequest, queryset: QuerySet[Any], act: Callable[[int], Subscription]
+    ) -> None:
+        """Each for itself; what was refused is told by its reason."""
+        refused: Counter[str] = Counter()
+        done = 0
         for pk in queryset.order_by("pk").values_list("pk", flat=True):
             try:
-                services.deactivate(pk)
+                act(pk)
                 done += 1
-            except DomainError:
-                refused += 1
+            except DomainError as refusal:
+                refused[refusal.detail] += 1
         if done:
-            self.message_user(request, f"Deactivated: {done}.", messages.SUCCESS)
-        if refused:
-            self.message_user(request, f"Inactive already: {refused}.", messages.WARNING)
+            self.message_user(request, f"Done: {done}.", messages.SUCCESS)
+        for words, count in sorted(refused.items()):
+            self.message_user(request, f"{count} refused: {words}", messages.WARNING)

@@ -160,6 +160,7 @@ def test_one_row_that_loses_a_race_does_not_sink_its_batch(people, monkeypatch):
         (["nothing.csv"], 1, "is no file that can be read"),
         (["."], 1, "is no file that can be read"),
         (["{people}", "--report", "no/such/folder"], 1, "cannot be written"),
+        (["{people}", "--report", "{people}"], 2, "would overwrite FILE"),
         (["{people}", "--source", "a:b"], 1, "letters"),
         (["{people}", "--map", "a"], 1, "OLD=NEW"),
     ],
@@ -168,6 +169,7 @@ def test_what_cannot_start(people, arguments, code, words):
     done = run("import_users", *(text.format(people=people) for text in arguments))
     assert (done.code, done.data) == (code, None)
     assert words in done.words
+    assert people.read_text() == CSV
     assert not User.objects.exists()
 
 

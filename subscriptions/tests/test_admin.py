@@ -4,6 +4,8 @@ import pytest
 
 from accounts.models import AuditEntry
 from accounts.tests.factories import UserFactory
+from promopulse.lib.time import db_now
+from promotions.models import Promotion
 from subscriptions.tests.factories import SubscriptionFactory
 
 pytestmark = pytest.mark.django_db
@@ -39,16 +41,33 @@ def test_the_list_costs_the_same_at_any_length(marketer, django_assert_max_num_q
         assert len(shown(marketer.get(URL))) == 20
 
 
-def test_deactivate_is_a_service_call_with_its_actor(marketer):
+def act(client, action, *subscriptions):
+    body = {"action": action, "_selected_action": [one.pk for one in subscriptions]}
+    response = client.post(URL, body, follow=True)
+    return [str(message) for message in response.context["messages"]]
+
+
+def test_actions_are_service_calls_with_their_actor(marketer):
     first, second = SubscriptionFactory.create_batch(2)
-    body = {"action": "deactivate", "_selected_action": [first.pk, second.pk]}
-    for _ in range(2):
-        assert marketer.post(URL, body).status_code == 302
+    assert act(marketer, "deactivate", first, second) == ["Done: 2."]
+    assert act(marketer, "deactivate", first) == [
+        "1 refused: The subscription is inactive already."
+    ]
+    Promotion.objects.filter(pk=second.promotion_id).update(paused_at=db_now())
+    assert act(marketer, "reactivate", first, second) == [
+        "Done: 1.",
+        "1 refused: The promotion is paused.",
+    ]
     first.refresh_from_db()
-    assert not first.is_active
-    entries = AuditEntry.objects.filter(action="subscription.deactivate")
+    second.refresh_from_db()
+    assert (first.is_active, second.is_active) == (True, False)
+    entries = AuditEntry.objects.filter(object_type="subscription").order_by("id")
+    assert [(entry.action, entry.object_id) for entry in entries] == [
+        ("subscription.deactivate", first.pk),
+        ("subscription.deactivate", second.pk),
+        ("subscription.reactivate", first.pk),
+    ]
     assert {(entry.actor_user_id, entry.via) for entry in entries} == {(marketer.user.pk, "admin")}
-    assert entries.count() == 2
 
 
 def test_facts_are_not_edited(marketer):

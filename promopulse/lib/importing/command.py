@@ -1,5 +1,6 @@
 """The base of the `import_*` commands: opens the file, feeds the importer, tells how it went."""
 
+import os
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
@@ -73,7 +74,7 @@ class ImportCommand(commands.Command):
         options["map"] = dict(options["map"])
         report = Report(self.counts)
         with report, self._opened(options["file"]) as source:
-            self._write_report(report, options["report"])
+            self._write_report(report, options["report"], options["file"])
             dry_run = options["dry_run"]
             whole = commands.trial(dry_run) if dry_run or self.one_transaction else nullcontext()
             with whole, progress.shown(source, self.say) as told:
@@ -106,10 +107,12 @@ class ImportCommand(commands.Command):
             words = "is no file that can be read" if path != STDIN else "cannot be read"
             raise Stop(f"{path} {words}: {error.strerror}.") from None
 
-    def _write_report(self, report: Report, path: str | None) -> None:
+    def _write_report(self, report: Report, path: str | None, file: str) -> None:
         if path is None:
             return
         try:
+            if os.path.exists(path) and os.path.exists(file) and os.path.samefile(path, file):
+                raise Stop("--report would overwrite FILE.", Exit.USAGE)
             report.write_to(path)
         except OSError as error:
             raise Stop(f"{path} cannot be written: {error.strerror}.", Exit.FAILED) from None
