@@ -6,11 +6,16 @@ Figures are ratios, since a machine that is slow today is slow for both. Durabil
 import argparse
 import sys
 
-from benchmarks import bulk
+from benchmarks import bulk, single, stats
 from benchmarks.report import Row, table
 from benchmarks.world import World
 
-BENCHMARKS = {"bulk": bulk.run}
+BENCHMARKS = {
+    "bulk": bulk.run,
+    "single": single.run_cpu,
+    "delay": single.run_delay,
+    "stats": stats.run,
+}
 
 
 def main() -> int:
