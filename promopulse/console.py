@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from unfold.sites import UnfoldAdminSite
 
 
@@ -17,5 +18,5 @@ class _Choices(AutocompleteJsonView):
 
 
 class Console(UnfoldAdminSite):
-    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
         return _Choices.as_view(admin_site=self)(request)
