@@ -20,7 +20,8 @@ INBOX_SOURCE = f"""
     FROM engagement_ingestbatch b
     CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(b.body::jsonb) AS {_COLUMNS})
         WITH ORDINALITY AS x(i, h, t, s, u, p, o, a, m, n)
-    WHERE b.id = ANY(%(rows)s::bigint[]) AND x.n BETWEEN %(first)s::int AND %(last)s::int
+    WHERE b.id = ANY(%(rows)s::bigint[])
+        AND CASE WHEN x.n BETWEEN %(first)s::int AND %(last)s::int THEN true ELSE false END
 """
 
 RETRY_SOURCE = f"""
@@ -32,10 +33,13 @@ RETRY_SOURCE = f"""
 
 LAST = 2**31 - 1
 
+# A CASE around the range and a column for `fine` keep the planner from guessing that next to no
+# rows are left, for which it would join row by row: quadratic, seconds instead of milliseconds.
+
 # Each event is judged by its own time, against the rows as they are now.
 _PROCESS = """
 WITH source AS ({source}),
-judged AS MATERIALIZED (
+resolved AS (
     SELECT source.batch, source.n, source.received_at, source.i, source.h, source.t, source.o,
         source.a, source.m, source.s, source.u, source.p,
         sub.id AS subscription_id,
@@ -65,8 +69,9 @@ judged AS MATERIALIZED (
     LEFT JOIN promotions_promotion promotion
         ON promotion.id = coalesce(sub.promotion_id, source.p)
 ),
+judged AS MATERIALIZED (SELECT resolved.*, cause IS NULL AS fine FROM resolved),
 first AS MATERIALIZED (
-    SELECT DISTINCT ON (i) * FROM judged WHERE cause IS NULL ORDER BY i, batch, n
+    SELECT DISTINCT ON (i) * FROM judged WHERE fine ORDER BY i, batch, n
 ),
 counted AS (
     INSERT INTO engagement_processedevent (event_id, digest, promotion_id, occurred_at)
@@ -118,7 +123,7 @@ SELECT
     (SELECT jsonb_object_agg(batch, n) FROM (
         SELECT batch, count(*) AS n FROM good GROUP BY batch) per_batch),
     CASE WHEN (SELECT count(*) FROM good) < (SELECT count(*) FROM judged) THEN (
-        SELECT jsonb_agg(to_jsonb(judged) ORDER BY i, batch, n) FROM judged
+        SELECT jsonb_agg(to_jsonb(judged) - 'fine' ORDER BY i, batch, n) FROM judged
         WHERE NOT EXISTS (
             SELECT FROM good WHERE good.batch = judged.batch AND good.n = judged.n)
     ) END
