@@ -22,7 +22,7 @@ DATA = Path(os.environ.get("PROMOPULSE_DATA") or PROJECT.parent / "shared" / "da
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not (DATA / "starbucks").is_dir(),
+        not all((DATA / name).is_dir() for name in ("starbucks", "openbandit")),
         reason=f"no real data in {DATA}; PROMOPULSE_DATA names its folder",
     ),
 ]
@@ -91,26 +91,34 @@ def test_all_of_it_in_this_process(db, as_role):
         assert everything() == expected("starbucks") | expected("openbandit")
 
 
-@pytest.mark.faults
-def test_starbucks_through_server_and_worker(live):
+@pytest.fixture
+def instance(live):
     for process in ("web", "worker"):
-        if process not in live.processes:
-            live.start(process)
+        live.start(process)
+    yield live
+    for process in list(live.processes):
+        live.kill(process)
+
+
+@pytest.mark.faults
+def test_starbucks_through_server_and_worker(instance):
     for again in (False, True):
         for command, file, *options in IMPORTS["starbucks"]:
             if command == "import_events":
                 options += ["--via", "http", "--wait", "--api-key", API_KEY]
             path = str(DATA / "starbucks" / file)
-            done = live.manage(command, path, "--source", "starbucks", "--json", *options)
+            done = instance.manage(command, path, "--source", "starbucks", "--json", *options)
             data = json.loads(done.stdout)
             assert data["failed"] == 0
             assert (data.get("created", 0) + data.get("accepted", 0) == 0) is again
         ids = dict(
-            live.sql("SELECT source_id, id FROM promotions_promotion WHERE source_id LIKE 'star%'")
+            instance.sql(
+                "SELECT source_id, id FROM promotions_promotion WHERE source_id LIKE 'star%'"
+            )
         )
         for source_id, totals in expected("starbucks").items():
-            status, stats = live.request("GET", f"/api/v1/promotions/{ids[source_id]}/stats")
+            status, stats = instance.request("GET", f"/api/v1/promotions/{ids[source_id]}/stats")
             assert status == 200
             assert counted(stats) == totals
-    audit = live.manage("audit", "--json", check=False)
+    audit = instance.manage("audit", "--json", check=False)
     assert json.loads(audit.stdout)["violations"] == 0, audit.stdout
