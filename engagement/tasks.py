@@ -8,7 +8,18 @@ from engagement import partitions, processing
 from engagement.doorbell import TASK
 
 
-@shared_task(name=TASK, acks_late=True, reject_on_worker_lost=True, ignore_result=True)
+# Twice what a drain gives itself: past that it hangs where Python cannot interrupt it.
+DRAIN_SECONDS = 60
+
+
+@shared_task(
+    name=TASK,
+    acks_late=True,
+    reject_on_worker_lost=True,
+    ignore_result=True,
+    time_limit=DRAIN_SECONDS,
+    soft_time_limit=DRAIN_SECONDS - 5,
+)
 def drain_inbox() -> None:
     """Process what waits in the inbox and what is due for another try."""
     processing.drain()
