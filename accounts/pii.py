@@ -40,3 +40,16 @@ def mask_email(email: str | None) -> str | None:
 def mask_phone(phone: str | None) -> str | None:
     """`+4915112345678` -> `***78`."""
     return f"***{phone[-2:]}" if phone else phone
+
+
+_RUN = r"[^\s@<>\"',;:()\[\]{}=]"
+_EMAIL = re.compile(rf"(?<!{_RUN}){_RUN}+@{_RUN}+")
+# Seven digits or more with what people write between them; a date is none.
+_PHONE = re.compile(r"(?<![0-9A-Za-z])(?!\d{4}-\d\d-\d\d(?!\d))\+?\(?\d(?:[ ()./-]*\d){6,}")
+
+
+def mask_text(text: str) -> str:
+    """Somebody's free text with what looks like an e-mail or a phone number masked."""
+    text = unicodedata.normalize("NFKC", text)
+    text = _EMAIL.sub(lambda found: mask_email(found[0]) or "", text)
+    return _PHONE.sub(lambda found: mask_phone(found[0]) or "", text)

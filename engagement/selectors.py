@@ -1,9 +1,10 @@
 """Reads across the tables of engagement."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models.functions import Now
 
 from engagement.causes import CAUSES
 from engagement.models import DeadLetterEvent, Event, ProcessedEvent, RetryEvent
@@ -72,24 +73,35 @@ def letters(
 
 
 def letter_groups(rows: QuerySet[DeadLetterEvent]) -> list[dict[str, Any]]:
-    """One row per cause, the largest first."""
-    groups = (
+    """One row per cause, the largest first, with its oldest letter as a sample."""
+    hour = timedelta(hours=1)
+    groups = list(
         rows.order_by()
         .values("fingerprint", "cause")
         .annotate(
             count=Count("id"),
             first_seen=Min("dead_at"),
             last_seen=Max("dead_at"),
-            sample_event_id=Min("event_id"),
+            sample_id=Min("id"),
+            promotions=Count("promotion_id", distinct=True),
+            last_hour=Count("id", filter=Q(dead_at__gt=Now() - hour)),
+            hour_before=Count(
+                "id", filter=Q(dead_at__gt=Now() - 2 * hour, dead_at__lte=Now() - hour)
+            ),
         )
-        .order_by("-count", "fingerprint")
+        .order_by("-count", "fingerprint", "cause")
     )
+    samples = {group["sample_id"] for group in groups}
+    sampled = DeadLetterEvent.objects.filter(pk__in=samples).values_list("pk", "event_id")
+    event_ids = dict(sampled)
     return [
         {
             **group,
+            "sample_event_id": event_ids.get(group["sample_id"], ""),
             "category": CAUSES[group["cause"]].category.value,
             "detail": CAUSES[group["cause"]].sentence,
             "remedy": CAUSES[group["cause"]].remedy,
+            "trend": {"last_hour": group["last_hour"], "hour_before": group["hour_before"]},
         }
         for group in groups
     ]

@@ -4,8 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from engagement.causes import CAUSES
-from engagement.models import DeadLetterEvent, Event, EventType
+from engagement.models import Event, EventType
 from promopulse.lib.errors import InvalidTimeRange
 from promopulse.lib.fields import AwareDateTimeField, IdField
 
@@ -38,15 +37,6 @@ class StatsQuery(TimeRange):
     """A stretch of whole UTC hours, and the series' step."""
 
     interval = serializers.ChoiceField(choices=["hour", "day"], default="day")
-
-
-class DeadLetterQuery(TimeRange):
-    """Filters of the dead letters; the time is when they died."""
-
-    cause = serializers.ChoiceField(choices=sorted(CAUSES), required=False)
-    state = serializers.ChoiceField(choices=DeadLetterEvent.State.choices, required=False)
-    promotion_id = IdField(required=False)
-    type = serializers.ChoiceField(choices=EventType.choices, required=False, source="event_type")
 
 
 class EventOut(serializers.ModelSerializer[Event]):
@@ -119,46 +109,3 @@ class StatsOut(serializers.Serializer[Any]):
     totals = TotalsOut()
     rates = RatesOut()
     series = PointOut(many=True)
-
-
-class DeadLetterOut(serializers.ModelSerializer[DeadLetterEvent]):
-    occurred_at = AwareDateTimeField()
-    received_at = AwareDateTimeField()
-    dead_at = AwareDateTimeField()
-    closed_at = AwareDateTimeField()
-
-    class Meta:
-        model = DeadLetterEvent
-        fields = (
-            "id",
-            "event_id",
-            "type",
-            "promotion_id",
-            "user_id",
-            "occurred_at",
-            "received_at",
-            "cause",
-            "detail",
-            "fingerprint",
-            "attempts",
-            "history",
-            "payload",
-            "state",
-            "state_reason",
-            "dead_at",
-            "closed_at",
-        )
-
-
-class DeadLetterGroupOut(serializers.Serializer[Any]):
-    """Letters of one cause."""
-
-    fingerprint = serializers.CharField()
-    cause = serializers.CharField()
-    category = serializers.CharField()
-    detail = serializers.CharField()
-    remedy = serializers.CharField()
-    count = serializers.IntegerField()
-    first_seen = AwareDateTimeField()
-    last_seen = AwareDateTimeField()
-    sample_event_id = serializers.CharField()

@@ -4,12 +4,17 @@ from django.urls import path
 
 from engagement.api import views
 from engagement.api.ingest import ingest_events
+from engagement.api.letters import DeadLetterViewSet
 
 event_list = views.EventViewSet.as_view({"get": "list"})
 event_detail = views.EventViewSet.as_view({"get": "retrieve"})
-letter_list = views.DeadLetterViewSet.as_view({"get": "list"})
-letter_detail = views.DeadLetterViewSet.as_view({"get": "retrieve"})
-letter_groups = views.DeadLetterViewSet.as_view({"get": "groups"})
+letter_list = DeadLetterViewSet.as_view({"get": "list"})
+letter_detail = DeadLetterViewSet.as_view({"get": "retrieve"})
+letter_groups = DeadLetterViewSet.as_view({"get": "groups"})
+letter_replay = DeadLetterViewSet.as_view({"post": "replay"})
+letter_replay_one = DeadLetterViewSet.as_view({"post": "replay_one"})
+letter_discard = DeadLetterViewSet.as_view({"post": "discard"})
+letter_restore = DeadLetterViewSet.as_view({"post": "restore"})
 
 urlpatterns = [
     path("events/ingest", ingest_events, name="event-ingest"),
@@ -19,5 +24,9 @@ urlpatterns = [
     path("stats", views.AllStats.as_view(), name="all-stats"),
     path("dead-letters", letter_list, name="dead-letter-list"),
     path("dead-letters/groups", letter_groups, name="dead-letter-groups"),
+    path("dead-letters/replay", letter_replay, name="dead-letter-replay"),
     path("dead-letters/<int:pk>", letter_detail, name="dead-letter-detail"),
+    path("dead-letters/<int:pk>/replay", letter_replay_one, name="dead-letter-replay-one"),
+    path("dead-letters/<int:pk>/discard", letter_discard, name="dead-letter-discard"),
+    path("dead-letters/<int:pk>/restore", letter_restore, name="dead-letter-restore"),
 ]

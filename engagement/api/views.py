@@ -1,4 +1,4 @@
-"""Events, stats and dead letters, for reading."""
+"""Events and stats, for reading."""
 
 from decimal import Decimal
 from typing import Any
@@ -12,16 +12,13 @@ from accounts.api.base import ApiView, ApiViewSet
 from accounts.roles import Permission
 from engagement import selectors, wire
 from engagement.api.serializers import (
-    DeadLetterGroupOut,
-    DeadLetterOut,
-    DeadLetterQuery,
     EventOut,
     EventQuery,
     EventStateOut,
     StatsOut,
     StatsQuery,
 )
-from engagement.models import DeadLetterEvent, Event, RetryEvent
+from engagement.models import Event, RetryEvent
 from engagement.stats import Stats, read_stats
 from promopulse.lib.errors import NotFound
 from promopulse.lib.money import DEFAULT_CURRENCY, money_text
@@ -85,7 +82,7 @@ def _event_state(row: Any) -> dict[str, Any]:
         "user_id": row.user_id,
         "occurred_at": row.occurred_at,
         "received_at": row.received_at,
-        "amount": None if amount is None else str(Decimal(str(amount)).normalize()),
+        "amount": None if amount is None else f"{Decimal(str(amount)).normalize():f}",
         "cause": cause,
         "detail": detail,
         **facts,
@@ -157,35 +154,3 @@ def _stats(stats: Stats, promotion_id: int | None, currency: str) -> dict[str, A
         },
         "series": stats.series,
     }
-
-
-class DeadLetterViewSet(ApiViewSet):
-    """Events that were not counted, with why."""
-
-    access = Permission.DEAD_LETTERS
-    queryset = DeadLetterEvent.objects.all()
-    filter_backends = ()
-    pagination_class = Keyset
-
-    @extend_schema(parameters=[DeadLetterQuery], responses=DeadLetterOut(many=True))
-    def list(self, request: Request) -> Response:
-        """Dead letters, newest first."""
-        return self.page(DeadLetterOut, selectors.letters(**_query(DeadLetterQuery, request)))
-
-    @extend_schema(responses=DeadLetterOut)
-    def retrieve(self, request: Request, pk: int) -> Response:
-        """One dead letter with its history."""
-        letter = DeadLetterEvent.objects.filter(pk=pk).first()
-        if letter is None:
-            raise NotFound()
-        return self.answer(DeadLetterOut, letter)
-
-    @extend_schema(
-        parameters=[DeadLetterQuery],
-        responses=DeadLetterGroupOut(many=True),
-        filters=False,
-    )
-    def groups(self, request: Request) -> Response:
-        """One row per cause, with count, first and last seen and a sample."""
-        rows = selectors.letters(**_query(DeadLetterQuery, request))
-        return Response(DeadLetterGroupOut(selectors.letter_groups(rows), many=True).data)

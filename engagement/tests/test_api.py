@@ -224,11 +224,12 @@ def test_reading_one_event(as_service, subscription):
     assert (body["status"], body["attempts"], body["amount"]) == ("processed", 1, "5.5")
     assert body["metadata"] == {"k": "v"}
     draft = PromotionFactory()
-    refused = event(user_id=subscription.user_id, promotion_id=draft.pk)
+    refused = event(user_id=subscription.user_id, promotion_id=draft.pk, amount="300.00")
     unknown = event(subscription_id=9_999_999)
     send_and_process(refused, unknown)
     body = reader.get(f"/api/v1/events/{refused['event_id']}").json()
     assert (body["status"], body["cause"]) == ("dead", "promotion_not_active")
+    assert body["amount"] == "300"
     body = reader.get(f"/api/v1/events/{unknown['event_id']}").json()
     assert (body["status"], body["cause"]) == ("retrying", "unknown_subscription")
 

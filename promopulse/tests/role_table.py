@@ -171,4 +171,8 @@ ROUTES = [
     Route("GET dead-letters", _LETTERS),
     Route("GET dead-letters/groups", _LETTERS),
     Route("GET dead-letters/{letter}", _LETTERS),
+    Route("POST dead-letters/replay", _LETTERS, 200, {"filter": {}}),
+    Route("POST dead-letters/{letter}/replay", _LETTERS, 200, {}),
+    Route("POST dead-letters/{letter}/discard", _LETTERS, 200, {"reason": "No use"}),
+    Route("POST dead-letters/{letter}/restore", _LETTERS, 200, {}),
 ]
