@@ -127,7 +127,8 @@ class RequestContext:
     def _refuse(request: HttpRequest) -> HttpResponse | None:
         if "\x00" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
             return Problem(request, "malformed", "NUL characters are not allowed")
-        length = request.META.get("CONTENT_LENGTH") or "0"
+        # A number of thousands of digits is no number to Python.
+        length = (request.META.get("CONTENT_LENGTH") or "0").lstrip("0")[:20]
         if length.isdigit() and int(length) > settings.MAX_BODY_BYTES:
             return Problem(request, "too_large", params={"limit": settings.MAX_BODY_BYTES})
         return None

@@ -21,7 +21,7 @@ def problem(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _error(request: HttpRequest, code: str) -> HttpResponse:
-    if request.path.startswith("/api/"):
+    if f"{request.path}/".startswith("/api/"):
         return Problem(request, code)
     reason = REASONS[code]
     return render(request, "error.html", {"reason": reason}, status=reason.status)

@@ -24,7 +24,8 @@ def whole_number(request: Request, name: str, default: int, low: int, high: int)
     text = request.query_params.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and low <= int(text[:12]) <= high):
+    fits = text.isascii() and text.isdigit() and len(text) <= len(str(high))
+    if not (fits and low <= int(text) <= high):
         raise ValidationError({name: f"A whole number from {low} to {high} is expected."})
     return int(text)
 

@@ -45,6 +45,11 @@ def test_pages_open(client, path):
     assert client.get(path.rstrip("/") + "/").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v2/users"])
+def test_nothing_under_api_is_html(client, path):
+    assert client.get(path)["Content-Type"] == "application/problem+json"
+
+
 def test_nul_in_query_is_refused(client):
     assert client.get("/api/v1/nothing?q=%00").status_code == 400
 
@@ -55,3 +60,11 @@ def test_a_body_over_the_limit_is_refused(client):
     )
     assert response.status_code == 413
     assert response.json()["code"] == "too_large"
+
+
+def test_a_length_of_thousands_of_digits_is_no_fault(client):
+    for digits in ("0" * 5_000, "9" * 5_000):
+        response = client.post(
+            "/api/v1/auth/logout", b"{}", "application/json", CONTENT_LENGTH=f"{digits}1"
+        )
+        assert 400 <= response.status_code < 500

@@ -35,6 +35,7 @@ QUERIES = [
     "limit=1000000000",
     "limit=-1",
     f"limit={'9' * 5_000}",
+    f"limit=000000000001{'0' * 5_000}",
     "limit=NaN",
     "offset=-1",
     f"offset={BEYOND_BIGINT}",
