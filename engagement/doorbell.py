@@ -6,8 +6,8 @@ or set it, may keep quiet for a little less than that. A Redis that is away or s
 some tenths of a second once a second at most, never its answer.
 """
 
-import logging
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -20,61 +20,58 @@ from kombu.pools import producers
 
 from promopulse.lib import redis as fast_redis
 
-logger = logging.getLogger(__name__)
-
 MARK = "pp:doorbell"
 TASK = "engagement.drain_inbox"
-REST_AFTER_FAILURE = 1.0  # seconds
 
 LINGER_SECONDS = 0.03
 QUIET_SECONDS = 0.02
 
-_resting_until = 0.0
+_broker_circuit = fast_redis.Circuit("broker")
 _quiet_until = 0.0
 
 
 def ring() -> bool:
     """Ask for a drain unless one is on its way. Never raises; False when the bell is broken."""
-    global _resting_until, _quiet_until
+    global _quiet_until
     now = time.monotonic()
     if now < _quiet_until:
         return True
-    if now < _resting_until:
-        return False
+    lifetime = int(settings.DOORBELL_LIFETIME.total_seconds() * 1000)
     try:
-        lifetime = int(settings.DOORBELL_LIFETIME.total_seconds() * 1000)
-        if fast_redis.client().set(MARK, b"1", nx=True, px=lifetime):
-            send()
-        _quiet_until = now + QUIET_SECONDS
-    except (redis.RedisError, OperationalError, OSError) as error:
-        _resting_until = time.monotonic() + REST_AFTER_FAILURE
-        logger.warning("doorbell failed", extra={"error": type(error).__name__})
+        first = fast_redis.ask("SET", MARK, b"1", "NX", "PX", lifetime)
+    except redis.RedisError:
         return False
+    if first and not _send():
+        return False
+    _quiet_until = now + QUIET_SECONDS
     return True
 
 
 def answer() -> None:
     """Take the mark away: from now on a new ring sends a new message. Never raises."""
-    try:
-        fast_redis.client().delete(MARK)
-    except redis.RedisError:
-        logger.warning("doorbell mark left to expire")
+    with suppress(redis.RedisError):  # left to expire
+        fast_redis.ask("DEL", MARK)
 
 
-def call_help() -> None:
+def call_help() -> bool:
     """Wake one more worker for a backlog. Never raises."""
+    return _send()
+
+
+def _send() -> bool:
+    """Put one drain message on the broker, at once or not at all. Never raises."""
+    if not _broker_circuit.may_pass():
+        return False
     try:
-        send()
-    except (redis.RedisError, OperationalError, OSError):
-        logger.warning("could not call for help")
-
-
-def send() -> None:
-    """Put one drain message on the broker, at once or not at all."""
-    with producers[_broker()].acquire(block=True, timeout=1) as producer:
-        current_app.send_task(
-            TASK, producer=producer, retry=False, ignore_result=True, queue="events"
-        )
+        with producers[_broker()].acquire(block=True, timeout=1) as producer:
+            current_app.send_task(
+                TASK, producer=producer, retry=False, ignore_result=True, queue="events"
+            )
+    except (redis.RedisError, OperationalError, OSError) as error:
+        _broker_circuit.failed(error)
+        return False
+    _broker_circuit.worked()
+    return True
 
 
 @cache

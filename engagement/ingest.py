@@ -14,10 +14,12 @@ from django.db import transaction
 from msgspec import Struct
 
 from engagement import doorbell, wire
+from engagement.window import Events, Window
 from promopulse.lib import context, sql
 from promopulse.lib.strict_json import Unreadable
 
 CONFLICT_WORDS = "An event with this id but other fields was accepted before."
+LIMITED_WORDS = "Over the limit of {limit} events of one sender; try again in {wait} s."
 
 
 class Outcome(Struct):
@@ -67,7 +69,8 @@ stored AS (
         attempts, processed, duplicates, conflicts, retrying, dead)
     SELECT 'api', %(client)s, %(request_id)s, %(received_at)s, %(accepted)s, %(body)s,
         0, 0, 0, 0, 0, 0
-    FROM caller WHERE may AND (%(known_filtered)s::boolean OR NOT EXISTS (SELECT FROM known))
+    FROM caller WHERE may AND %(accepted)s::int > 0
+        AND (%(known_filtered)s::boolean OR NOT EXISTS (SELECT FROM known))
     RETURNING id
 )
 SELECT (SELECT may FROM caller), (SELECT id FROM stored),
@@ -75,7 +78,9 @@ SELECT (SELECT may FROM caller), (SELECT id FROM stored),
 """
 
 
-def ingest_body(body: bytes, *, ndjson: bool, caller: Caller = SYSTEM) -> Outcome:
+def ingest_body(
+    body: bytes, *, ndjson: bool, caller: Caller = SYSTEM, window: Window | None = None
+) -> Outcome:
     """Accept the events of a `{"events": [...]}` or NDJSON body.
 
     Raises Unreadable when the body makes no sense as a whole, CallerGone, and database errors.
@@ -83,7 +88,7 @@ def ingest_body(body: bytes, *, ndjson: bool, caller: Caller = SYSTEM) -> Outcom
     events = wire.decode_all(body, ndjson=ndjson)
     if events is not None:
         _check_count(len(events))
-        return ingest_events(list(enumerate(events)), rejected=[], caller=caller)
+        return ingest_events(list(enumerate(events)), rejected=[], caller=caller, window=window)
     good: list[tuple[int, wire.EventIn]] = []
     rejected: list[wire.Rejected] = []
     texts = wire.split(body, ndjson=ndjson)
@@ -94,7 +99,7 @@ def ingest_body(body: bytes, *, ndjson: bool, caller: Caller = SYSTEM) -> Outcom
         except Unreadable as error:
             shown = wire.shown_id(text)
             rejected.append(wire.Rejected(index, shown, "validation_error", str(error)))
-    return ingest_events(good, rejected=rejected, caller=caller)
+    return ingest_events(good, rejected=rejected, caller=caller, window=window)
 
 
 def _check_count(count: int) -> None:
@@ -103,12 +108,19 @@ def _check_count(count: int) -> None:
 
 
 def ingest_events(
-    events: list[tuple[int, wire.EventIn]], *, rejected: list[wire.Rejected], caller: Caller
+    events: list[tuple[int, wire.EventIn]],
+    *,
+    rejected: list[wire.Rejected],
+    caller: Caller,
+    window: Window | None = None,
 ) -> Outcome:
-    """Accept decoded events, each with its index in the request. Rings the doorbell."""
+    """Accept decoded events, each with its index in the request. Rings the doorbell.
+
+    `window` limits each sender's new events; without one there is no limit.
+    """
     now = datetime.now(UTC)
-    fresh: dict[str, tuple[int, wire.StoredEvent]] = {}
-    duplicates = 0
+    fresh: Events = {}
+    again: list[tuple[int, str]] = []
     for index, event in events:
         try:
             stored = wire.accept(event, now)
@@ -119,24 +131,77 @@ def ingest_events(
         if first[1] is stored:
             continue
         if first[1].h == stored.h:
-            duplicates += 1
+            again.append((index, stored.i))
         else:
             rejected.append(_conflict(index, stored.i))
-    batch_id = None
+    outcome = Outcome(None, 0, len(again), rejected)
     if fresh:
-        batch_id, known = _store(fresh, now, caller, known_filtered=False)
-        for event_id, digest in known.items():
-            index, stored = fresh.pop(event_id)
-            if stored.h == digest:
-                duplicates += 1
-            else:
-                rejected.append(_conflict(index, event_id))
-        if known and fresh:
-            batch_id, _ = _store(fresh, now, caller, known_filtered=True)
-    if batch_id is not None:
+        over = _accept(fresh, now, caller, window, outcome)
+        if over and window:
+            _refuse(over, again, window, outcome)
+    if outcome.batch_id is not None:
         transaction.on_commit(doorbell.ring)
     rejected.sort(key=lambda one: one.index)
-    return Outcome(batch_id, len(fresh), duplicates, rejected)
+    return outcome
+
+
+def _accept(
+    fresh: Events, now: datetime, caller: Caller, window: Window | None, outcome: Outcome
+) -> Events:
+    """Store the events that are new and within the limit; gives those over it.
+
+    Only new events count against the limit, but which are new is known after room was taken.
+    """
+    over = window.take(fresh) if window else {}
+    try:
+        outcome.batch_id, known = _store(fresh, over, now, caller, known_filtered=False)
+        if known:
+            repeated = _drop_known(known, fresh, over, outcome)
+            if window and over:
+                window.give_back([*fresh.values(), *repeated])
+                fresh |= over
+                over = window.take(fresh)
+            elif window:
+                window.give_back(repeated)
+            if fresh:
+                outcome.batch_id, _ = _store(fresh, {}, now, caller, known_filtered=True)
+    except Exception:
+        if window:
+            window.give_back(fresh.values())
+        raise
+    outcome.accepted = len(fresh)
+    return over
+
+
+def _drop_known(known: dict[str, int], fresh: Events, over: Events, outcome: Outcome) -> Any:
+    """Take events that were counted before out of the others; gives those that had taken room."""
+    repeated = []
+    for event_id, digest in known.items():
+        if event_id in fresh:
+            index, stored = fresh.pop(event_id)
+            repeated.append((index, stored))
+        else:
+            index, stored = over.pop(event_id)
+        if stored.h == digest:
+            outcome.duplicates += 1
+        else:
+            outcome.rejected.append(_conflict(index, event_id))
+    return repeated
+
+
+def _refuse(over: Events, again: list[tuple[int, str]], window: Window, outcome: Outcome) -> None:
+    """Reject the events over the limit, and what repeats them in the same request."""
+    for index, stored in over.values():
+        outcome.rejected.append(_limited(index, stored, window))
+    for index, event_id in again:
+        if event_id in over:
+            outcome.duplicates -= 1
+            outcome.rejected.append(_limited(index, over[event_id][1], window))
+
+
+def _limited(index: int, stored: wire.StoredEvent, window: Window) -> wire.Rejected:
+    words = LIMITED_WORDS.format(limit=window.limit, wait=window.retry_after(stored))
+    return wire.Rejected(index, stored.i, "rate_limited", words)
 
 
 def _conflict(index: int, event_id: str) -> wire.Rejected:
@@ -144,12 +209,12 @@ def _conflict(index: int, event_id: str) -> wire.Rejected:
 
 
 def _store(
-    fresh: dict[str, tuple[int, wire.StoredEvent]],
-    now: datetime,
-    caller: Caller,
-    *,
-    known_filtered: bool,
+    fresh: Events, over: Events, now: datetime, caller: Caller, *, known_filtered: bool
 ) -> tuple[int | None, dict[str, Any]]:
+    """Insert the inbox row; the ids among all these that were counted before.
+
+    When there are some, and they were not filtered out, nothing is inserted.
+    """
     may, batch_id, known = sql.fetch_one(
         _STORE,
         {
@@ -161,7 +226,7 @@ def _store(
             "received_at": now,
             "accepted": len(fresh),
             "body": wire.encode([stored for _, stored in fresh.values()]),
-            "ids": list(fresh),
+            "ids": [*fresh, *over],
             "known_filtered": known_filtered,
         },
     )

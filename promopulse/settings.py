@@ -273,6 +273,10 @@ SPECTACULAR_SETTINGS = {
 
 # The ingest path (DESIGN 4.1 words: inbox, doorbell, lease).
 INGEST_MAX_EVENTS = 5_000
+# So many new events of one subscription (user and promotion where there is none) in any so many
+# seconds; keys with the scope events:bulk are exempt.
+INGEST_WINDOW_LIMIT = env_int("INGEST_WINDOW_LIMIT", 100)
+INGEST_WINDOW_SECONDS = env_int("INGEST_WINDOW_SECONDS", 60)
 EVENT_METADATA_MAX_BYTES = 4_096
 EVENT_CLOCK_SKEW = timedelta(minutes=5)
 INBOX_LEASE = timedelta(seconds=15)

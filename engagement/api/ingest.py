@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -23,6 +24,8 @@ from accounts.principals import reach_of
 from accounts.roles import Permission, Reach, Scope
 from accounts.tokens import TOKEN_VERSION
 from engagement import ingest, wire
+from engagement.window import Window
+from promopulse.lib.limits import Verdict
 from promopulse.lib.problems import Problem
 from promopulse.lib.strict_json import Unreadable
 
@@ -47,15 +50,16 @@ def ingest_events(request: HttpRequest) -> HttpResponse:
         problem.headers["Allow"] = "POST"
         return problem
     try:
-        caller = _caller(request)
+        caller, limited = _caller(request)
+        window = Window() if limited and settings.RATE_LIMITS_ON else None
         content_type = (request.content_type or "").lower()
         if content_type == "application/x-ndjson":
-            return _many(request, caller, ndjson=True)
+            return _many(request, caller, window, ndjson=True)
         if content_type != "application/json":
             return Problem(request, "unsupported_media_type")
         if _MANY.match(request.body):
-            return _many(request, caller, ndjson=False)
-        return _one(request, caller)
+            return _many(request, caller, window, ndjson=False)
+        return _one(request, caller, window)
     except _Refused as refusal:
         return refusal.problem
     except wire.Malformed as error:
@@ -66,9 +70,13 @@ def ingest_events(request: HttpRequest) -> HttpResponse:
         return _why_gone(request)
 
 
-def _many(request: HttpRequest, caller: ingest.Caller, *, ndjson: bool) -> HttpResponse:
+def _many(
+    request: HttpRequest, caller: ingest.Caller, window: Window | None, *, ndjson: bool
+) -> HttpResponse:
     body = request.body
-    outcome = _again_if_stale(lambda: ingest.ingest_body(body, ndjson=ndjson, caller=caller))
+    outcome = _again_if_stale(
+        lambda: ingest.ingest_body(body, ndjson=ndjson, caller=caller, window=window)
+    )
     return HttpResponse(
         msgspec.json.encode(outcome),
         status=202 if outcome.accepted else 200,
@@ -76,19 +84,35 @@ def _many(request: HttpRequest, caller: ingest.Caller, *, ndjson: bool) -> HttpR
     )
 
 
-def _one(request: HttpRequest, caller: ingest.Caller) -> HttpResponse:
+def _one(request: HttpRequest, caller: ingest.Caller, window: Window | None) -> HttpResponse:
     event = wire.decode_one(request.body)
     outcome = _again_if_stale(
-        lambda: ingest.ingest_events([(0, event)], rejected=[], caller=caller)
+        lambda: ingest.ingest_events([(0, event)], rejected=[], caller=caller, window=window)
     )
+    verdict = window.verdict() if window else None
+    response: HttpResponse
     if outcome.accepted:
-        return HttpResponse(_ACCEPTED, status=202, content_type="application/json")
-    if outcome.duplicates:
-        return HttpResponse(_DUPLICATE, status=200, content_type="application/json")
-    rejected = outcome.rejected[0]
-    if rejected.code == "validation_error":
-        return _invalid(request, rejected.detail)
-    return Problem(request, rejected.code)
+        response = HttpResponse(_ACCEPTED, status=202, content_type="application/json")
+    elif outcome.duplicates:
+        response = HttpResponse(_DUPLICATE, status=200, content_type="application/json")
+    elif outcome.rejected[0].code == "validation_error":
+        return _invalid(request, outcome.rejected[0].detail)
+    elif verdict and outcome.rejected[0].code == "rate_limited":
+        response = _over_the_limit(request, verdict)
+    else:
+        response = Problem(request, outcome.rejected[0].code)
+    if verdict:
+        verdict.write(response)
+    return response
+
+
+def _over_the_limit(request: HttpRequest, verdict: Verdict) -> Problem:
+    return Problem(
+        request,
+        "rate_limited",
+        params={"limit": verdict.limit, "retry_after": verdict.reset_after},
+        headers={"Retry-After": str(verdict.reset_after)},
+    )
 
 
 def _again_if_stale(act: Any) -> Any:
@@ -111,8 +135,10 @@ def _invalid(request: HttpRequest, words: str) -> Problem:
     )
 
 
-def _caller(request: HttpRequest) -> ingest.Caller:
-    """Who sends, as far as no query is needed; the storing statement checks the rest."""
+def _caller(request: HttpRequest) -> tuple[ingest.Caller, bool]:
+    """Who sends, as far as no query is needed (the storing statement checks the rest), and whether
+    the sliding window limits them.
+    """
     header = request.META.get("HTTP_AUTHORIZATION", "")
     key_text = credentials(header, "Api-Key")
     if key_text is not None:
@@ -122,17 +148,18 @@ def _caller(request: HttpRequest) -> ingest.Caller:
         key_id, scopes = known
         if Scope.EVENTS_WRITE not in scopes:
             raise _Refused(Problem(request, "permission_denied"))
-        return ingest.Caller(key_id=key_id)
+        return ingest.Caller(key_id=key_id), Scope.EVENTS_BULK not in scopes
     token_text = credentials(header, "Bearer")
     if token_text is None:
         raise _Refused(_unauthenticated(request))
     try:
         token = AccessToken(token_text)  # type: ignore[arg-type]
-        return ingest.Caller(user_id=int(token["user_id"]), token_version=token[TOKEN_VERSION])
+        person = ingest.Caller(user_id=int(token["user_id"]), token_version=token[TOKEN_VERSION])
     except (TokenError, KeyError, ValueError):
         raise _Refused(
             _unauthenticated(request, "The access token is invalid or has expired.")
         ) from None
+    return person, True
 
 
 @lru_cache(maxsize=1024)

@@ -1,11 +1,10 @@
 """Rate limits, counted in Redis for all processes; in each process alone while Redis is away.
 
 A limit never fails a request and never makes one wait: Redis has half a second to answer, and after
-a failure it is left alone for some seconds. The window slides (two counters a key), so that no
-burst of twice the limit passes at a minute's edge.
+a failure it is left alone for a while. The window slides (two counters a key), so that no burst of
+twice the limit passes at a minute's edge.
 """
 
-import logging
 import math
 import time
 from collections.abc import Callable
@@ -22,11 +21,8 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from promopulse.lib.errors import RateLimited
 from promopulse.lib.problems import problem_for
-from promopulse.lib.redis import client
+from promopulse.lib.redis import circuit, client
 
-logger = logging.getLogger(__name__)
-
-LEFT_ALONE_SECONDS = 5.0
 _PREFIX = "promopulse:limit"
 _T = TypeVar("_T")
 
@@ -114,21 +110,12 @@ def _local() -> SlidingWindowCounterRateLimiter:
     return SlidingWindowCounterRateLimiter(MemoryStorage())
 
 
-_redis_left_alone_until = 0.0
-
-
 def _ask(question: Callable[[SlidingWindowCounterRateLimiter], _T]) -> _T:
-    global _redis_left_alone_until
-    if time.monotonic() >= _redis_left_alone_until:
-        try:
+    try:
+        with circuit.guard():
             return question(_shared())
-        except redis.RedisError as error:
-            _redis_left_alone_until = time.monotonic() + LEFT_ALONE_SECONDS
-            logger.warning(
-                "rate limits are counted in this process only",
-                extra={"error": type(error).__name__},
-            )
-    return question(_local())
+    except redis.RedisError:
+        return question(_local())
 
 
 def _hit(limiter: SlidingWindowCounterRateLimiter, rate: RateLimitItem, *who: str) -> Verdict:

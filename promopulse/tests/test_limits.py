@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from promopulse.lib import limits
+from promopulse.lib.redis import Circuit
 
 
 @pytest.fixture
@@ -41,16 +42,19 @@ def test_without_redis_this_process_counts_and_nothing_waits(few, settings, monk
             raise redis.ConnectionError("away")
 
     monkeypatch.setattr(limits, "_shared", Away)
-    monkeypatch.setattr(limits, "_redis_left_alone_until", 0.0)
+    monkeypatch.setattr(limits, "circuit", Circuit("redis"))
     started = time.perf_counter()
     allowed = [limits.hit("few", "someone").allowed for _ in range(4)]
     assert allowed == [True, True, True, False]
     assert time.perf_counter() - started < 0.5
-    assert len(asked) == 1, "after a failure Redis is left alone for some seconds"
+    assert len(asked) == 1, "after a failure Redis is left alone for a while"
 
 
 def test_redis_is_asked_again_later(few, monkeypatch):
-    monkeypatch.setattr(limits, "_redis_left_alone_until", time.monotonic() - 1)
+    circuit = Circuit("redis")
+    monkeypatch.setattr(limits, "circuit", circuit)
+    circuit.failed(redis.ConnectionError())
+    circuit._try_at = time.monotonic()
     limits._local().storage.reset()
     for _ in range(3):
         limits.hit("few", "someone")

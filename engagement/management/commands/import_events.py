@@ -32,7 +32,9 @@ class Command(ImportCommand):
             "--url", help="Where the server is (http://127.0.0.1:$PORT).", default=_default_url()
         )
         parser.add_argument(
-            "--api-key", help="A key with events:write; else $PROMOPULSE_API_KEY or the demo key."
+            "--api-key",
+            help="A key with events:write and events:bulk (without it each subscription is "
+            "limited); else $PROMOPULSE_API_KEY or the demo key.",
         )
         parser.add_argument(
             "--create-users",
