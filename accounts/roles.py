@@ -121,7 +121,7 @@ _READ_BY_STAFF = (
 _READ_BY_OPS = (
     "accounts.auditentry engagement.event engagement.ingestbatch engagement.deadletterevent "
     "engagement.retryevent engagement.processedevent engagement.promotionuser "
-    "engagement.consumption"
+    "engagement.consumption engagement.pruned"
 ).split()
 
 

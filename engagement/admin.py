@@ -15,6 +15,7 @@ from engagement.models import (
     IngestBatch,
     ProcessedEvent,
     PromotionUser,
+    Pruned,
     RetryEvent,
 )
 from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin
@@ -127,4 +128,10 @@ class PromotionUserAdmin(ExactIdSearch, ReadOnlyAdmin):
 @admin.register(Consumption)
 class ConsumptionAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "fingerprint", "probe_at")
+    sortable_by = ()
+
+
+@admin.register(Pruned)
+class PrunedAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "batches", "accepted", "processed", "duplicates", "dead")
     sortable_by = ()

@@ -1,5 +1,6 @@
 """What always holds for events: nothing accepted is lost, nothing is counted twice."""
 
+from engagement.pruning import KEPT_SINCE
 from promopulse.lib.invariants import Invariant
 
 ACCOUNTED = "accepted = processed + duplicates and conflicts + waiting + retrying + dead"
@@ -55,6 +56,7 @@ INVARIANTS = [
         SELECT abs(
             (SELECT coalesce(sum(processed), 0) FROM engagement_ingestbatch
                 WHERE origin = 'api')
+            + (SELECT coalesce(sum(processed), 0) FROM engagement_pruned)
             - (SELECT count(*) FROM engagement_processedevent WHERE event_id NOT LIKE 'pp:%')
         )
         """,
@@ -74,36 +76,44 @@ INVARIANTS = [
         """,
     ),
     Invariant(
+        1,
+        ACCOUNTED,
+        """
+        SELECT count(*) FROM engagement_pruned
+        WHERE accepted <> processed + duplicates + conflicts + dead
+        """,
+    ),
+    Invariant(
         2,
         ROLLUPS,
-        """
+        f"""
         SELECT count(*) FROM (
             SELECT promotion_id, type, date_trunc('hour', occurred_at, 'UTC') AS hour,
                 count(*) AS events, coalesce(sum(amount), 0) AS amount
-            FROM engagement_event GROUP BY 1, 2, 3
+            FROM engagement_event WHERE occurred_at >= {KEPT_SINCE} GROUP BY 1, 2, 3
         ) fact
-        FULL JOIN engagement_eventstat stat USING (promotion_id, type, hour)
+        FULL JOIN (
+            SELECT * FROM engagement_eventstat WHERE hour >= {KEPT_SINCE}
+        ) stat USING (promotion_id, type, hour)
         WHERE fact.events IS DISTINCT FROM stat.events
             OR fact.amount IS DISTINCT FROM stat.amount
         """,
     ),
+    # Where the facts are gone, the ids that were counted still tell how many there were.
     Invariant(
         2,
         ROLLUPS,
-        """
+        f"""
         SELECT count(*) FROM (
-            SELECT promotion_id, type, count(DISTINCT user_id) AS users
-            FROM engagement_event GROUP BY 1, 2
-        ) fact
+            SELECT promotion_id, date_trunc('hour', occurred_at, 'UTC') AS hour,
+                count(*) AS events
+            FROM engagement_processedevent WHERE occurred_at < {KEPT_SINCE} GROUP BY 1, 2
+        ) counted
         FULL JOIN (
-            SELECT promotion_id, type, sum(new_users) AS users
-            FROM engagement_eventstat GROUP BY 1, 2
-        ) stat USING (promotion_id, type)
-        FULL JOIN (
-            SELECT promotion_id, type, count(*) AS users
-            FROM engagement_promotionuser GROUP BY 1, 2
-        ) known USING (promotion_id, type)
-        WHERE fact.users IS DISTINCT FROM stat.users OR fact.users IS DISTINCT FROM known.users
+            SELECT promotion_id, hour, sum(events) AS events
+            FROM engagement_eventstat WHERE hour < {KEPT_SINCE} GROUP BY 1, 2
+        ) stat USING (promotion_id, hour)
+        WHERE counted.events IS DISTINCT FROM stat.events
         """,
     ),
     Invariant(
@@ -111,10 +121,39 @@ INVARIANTS = [
         ROLLUPS,
         """
         SELECT count(*) FROM (
+            SELECT promotion_id, type, sum(new_users) AS users
+            FROM engagement_eventstat GROUP BY 1, 2
+        ) stat
+        FULL JOIN (
+            SELECT promotion_id, type, count(*) AS users
+            FROM engagement_promotionuser GROUP BY 1, 2
+        ) known USING (promotion_id, type)
+        WHERE stat.users IS DISTINCT FROM known.users
+        """,
+    ),
+    Invariant(
+        2,
+        ROLLUPS,
+        f"""
+        SELECT count(*) FROM (
+            SELECT promotion_id, type, user_id FROM engagement_event
+            WHERE occurred_at >= {KEPT_SINCE} GROUP BY 1, 2, 3
+        ) fact
+        FULL JOIN engagement_promotionuser known USING (promotion_id, type, user_id)
+        WHERE known.id IS NULL
+            OR (fact.user_id IS NULL AND known.first_hour >= {KEPT_SINCE})
+        """,
+    ),
+    Invariant(
+        2,
+        ROLLUPS,
+        f"""
+        SELECT count(*) FROM (
             SELECT event_id, count(*) AS rows FROM engagement_event GROUP BY event_id
         ) fact
         FULL JOIN engagement_processedevent processed USING (event_id)
-        WHERE fact.rows IS DISTINCT FROM 1 OR processed.event_id IS NULL
+        WHERE processed.event_id IS NULL OR fact.rows > 1
+            OR (fact.rows IS NULL AND processed.occurred_at >= {KEPT_SINCE})
         """,
     ),
     Invariant(

@@ -228,6 +228,7 @@ class DeadLetterEvent(Undelivered):
         indexes = [
             models.Index(fields=["state", "fingerprint", "id"], name="engagement_deadletter_group"),
             models.Index(fields=["promotion_id", "id"], name="engagement_deadletter_promo"),
+            models.Index(fields=["batch_id"], name="engagement_deadletter_batch"),
         ]
 
 
@@ -256,3 +257,34 @@ class Consumption(models.Model):
 
     def __str__(self) -> str:
         return f"paused since {self.paused_at}" if self.paused_at else "running"
+
+
+class Pruned(models.Model):
+    """What was dropped for its age: the one row from which audit and rebuild start.
+
+    Facts before `events_pruned_before` are gone (but for those that came late); their counts stand.
+    The totals are what the headers of dropped batches carried, replays left out.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    events_pruned_before = models.DateTimeField(null=True, help_text="The first of a month, UTC.")
+    batches = models.BigIntegerField(default=0)
+    accepted = models.BigIntegerField(default=0)
+    processed = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    conflicts = models.BigIntegerField(default=0)
+    dead = models.BigIntegerField(default=0, help_text="Discarded letters, dropped with these.")
+
+    class Meta:
+        verbose_name_plural = "pruned"
+        constraints = [
+            models.CheckConstraint(name="engagement_pruned_single", condition=Q(id=1)),
+            models.CheckConstraint(
+                name="engagement_pruned_adds_up",
+                condition=Q(accepted=F("processed") + F("duplicates") + F("conflicts") + F("dead")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        before = self.events_pruned_before
+        return f"events before {before:%Y-%m}" if before else "no events"

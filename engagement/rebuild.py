@@ -1,8 +1,13 @@
-"""Rebuilding the rollups from the facts, and telling how far they had drifted."""
+"""Rebuilding the rollups from the facts, and telling how far they had drifted.
+
+Months whose facts were pruned keep their counts: a rebuild begins after them.
+"""
 
 from dataclasses import dataclass
 
 from django.db import connection, transaction
+
+from engagement.pruning import KEPT_SINCE
 
 # In the order in which processing touches them: it is waited for, never deadlocked with.
 _STOP_COUNTING = """
@@ -10,17 +15,23 @@ LOCK TABLE engagement_processedevent, engagement_event, engagement_promotionuser
     engagement_eventstat IN SHARE ROW EXCLUSIVE MODE
 """
 
-_COMPUTE = """
+# A user who was counted in a pruned month stays counted there.
+_COMPUTE = f"""
 CREATE TEMPORARY TABLE rebuilt_user ON COMMIT DROP AS
     SELECT promotion_id, type, user_id,
         date_trunc('hour', min(occurred_at), 'UTC') AS first_hour
-    FROM engagement_event GROUP BY 1, 2, 3;
+    FROM engagement_event event
+    WHERE occurred_at >= {KEPT_SINCE} AND NOT EXISTS (
+        SELECT FROM engagement_promotionuser known
+        WHERE known.promotion_id = event.promotion_id AND known.type = event.type
+            AND known.user_id = event.user_id AND known.first_hour < {KEPT_SINCE})
+    GROUP BY 1, 2, 3;
 CREATE TEMPORARY TABLE rebuilt_stat ON COMMIT DROP AS
     SELECT promotion_id, type, hour, cells.events, coalesce(users.n, 0) AS new_users, cells.amount
     FROM (
         SELECT promotion_id, type, date_trunc('hour', occurred_at, 'UTC') AS hour,
             count(*) AS events, coalesce(sum(amount), 0) AS amount
-        FROM engagement_event GROUP BY 1, 2, 3
+        FROM engagement_event WHERE occurred_at >= {KEPT_SINCE} GROUP BY 1, 2, 3
     ) cells
     LEFT JOIN (
         SELECT promotion_id, type, first_hour AS hour, count(*) AS n
@@ -29,25 +40,27 @@ CREATE TEMPORARY TABLE rebuilt_stat ON COMMIT DROP AS
 """
 
 # A user's first hour depends on the order of arrival, so drift of users is judged by their sum.
-_DRIFT = """
+_DRIFT = f"""
 SELECT
-    (SELECT count(*) FROM engagement_eventstat old
+    (SELECT count(*) FROM
+        (SELECT * FROM engagement_eventstat WHERE hour >= {KEPT_SINCE}) old
         FULL JOIN rebuilt_stat new USING (promotion_id, type, hour)
         WHERE old.events IS DISTINCT FROM new.events OR old.amount IS DISTINCT FROM new.amount),
     (SELECT count(*) FROM
         (SELECT promotion_id, type, sum(new_users) AS users FROM engagement_eventstat
-            GROUP BY 1, 2) old
+            WHERE hour >= {KEPT_SINCE} GROUP BY 1, 2) old
         FULL JOIN (SELECT promotion_id, type, sum(new_users) AS users FROM rebuilt_stat
             GROUP BY 1, 2) new USING (promotion_id, type)
         WHERE old.users IS DISTINCT FROM new.users),
-    (SELECT count(*) FROM engagement_promotionuser old
+    (SELECT count(*) FROM
+        (SELECT * FROM engagement_promotionuser WHERE first_hour >= {KEPT_SINCE}) old
         FULL JOIN rebuilt_user new USING (promotion_id, type, user_id)
         WHERE old.user_id IS NULL OR new.user_id IS NULL)
 """
 
-_REPLACE = """
-DELETE FROM engagement_eventstat;
-DELETE FROM engagement_promotionuser;
+_REPLACE = f"""
+DELETE FROM engagement_eventstat WHERE hour >= {KEPT_SINCE};
+DELETE FROM engagement_promotionuser WHERE first_hour >= {KEPT_SINCE};
 INSERT INTO engagement_eventstat (promotion_id, type, hour, events, new_users, amount)
     SELECT promotion_id, type, hour, events, new_users, amount FROM rebuilt_stat
     ORDER BY promotion_id, type, hour;

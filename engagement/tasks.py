@@ -7,7 +7,6 @@ from celery import shared_task
 from engagement import partitions, processing
 from engagement.doorbell import TASK
 
-
 # Twice what a drain gives itself: past that it hangs where Python cannot interrupt it.
 DRAIN_SECONDS = 60
 

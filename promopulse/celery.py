@@ -20,9 +20,10 @@ app.autodiscover_tasks()
 @app.on_after_finalize.connect
 def plan_beat(sender: Celery, **_kwargs: object) -> None:
     """The static schedule, kept beside the tasks it is about."""
-    from engagement.tasks import BEAT
+    from accounts.tasks import BEAT as ACCOUNTS
+    from engagement.tasks import BEAT as ENGAGEMENT
 
-    sender.conf.beat_schedule = BEAT
+    sender.conf.beat_schedule = {**ACCOUNTS, **ENGAGEMENT}
 
 
 @beat_init.connect

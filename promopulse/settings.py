@@ -290,6 +290,10 @@ RETRY_SCHEDULE = [
     for seconds in env_list("RETRY_SCHEDULE_SECONDS", "5,30,120,600,3600,21600")
 ]
 
+# What `manage.py prune` keeps unless it is told otherwise; 0 keeps all.
+PRUNE_EVENTS_MONTHS = env_int("PRUNE_EVENTS_MONTHS", 24)
+PRUNE_DAYS = env_int("PRUNE_DAYS", 90)  # processed batches and settled letters
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

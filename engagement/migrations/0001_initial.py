@@ -179,7 +179,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
-                'indexes': [models.Index(fields=['state', 'fingerprint', 'id'], name='engagement_deadletter_group'), models.Index(fields=['promotion_id', 'id'], name='engagement_deadletter_promo')],
+                'indexes': [models.Index(fields=['state', 'fingerprint', 'id'], name='engagement_deadletter_group'), models.Index(fields=['promotion_id', 'id'], name='engagement_deadletter_promo'), models.Index(fields=['batch_id'], name='engagement_deadletter_batch')],
                 'constraints': [models.UniqueConstraint(fields=('event_id',), name='engagement_deadletterevent_id'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('state__in', ['open', 'replaying'])), models.Q(('closed_at__isnull', False), ('state__in', ['resolved', 'superseded', 'discarded'])), _connector='OR'), name='engagement_deadletter_closed_iff_timed')],
             },
         ),
@@ -246,6 +246,23 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'consumption',
                 'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='engagement_consumption_single'), models.CheckConstraint(condition=models.Q(models.Q(('paused_at', None), ('probe_at', None)), models.Q(('paused_at__isnull', False), ('probe_at__isnull', False)), _connector='OR'), name='engagement_consumption_paused_iff_probed')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Pruned',
+            fields=[
+                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ('events_pruned_before', models.DateTimeField(help_text='The first of a month, UTC.', null=True)),
+                ('batches', models.BigIntegerField(default=0)),
+                ('accepted', models.BigIntegerField(default=0)),
+                ('processed', models.BigIntegerField(default=0)),
+                ('duplicates', models.BigIntegerField(default=0)),
+                ('conflicts', models.BigIntegerField(default=0)),
+                ('dead', models.BigIntegerField(default=0, help_text='Discarded letters, dropped with these.')),
+            ],
+            options={
+                'verbose_name_plural': 'pruned',
+                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='engagement_pruned_single'), models.CheckConstraint(condition=models.Q(('accepted', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('processed'), '+', models.F('duplicates')), '+', models.F('conflicts')), '+', models.F('dead')))), name='engagement_pruned_adds_up')],
             },
         ),
         migrations.RunSQL(TUNE_INBOX, migrations.RunSQL.noop),

@@ -4,7 +4,7 @@ import pytest
 from django.apps import apps
 
 from accounts.tests.factories import UserFactory
-from engagement.models import Consumption, Event
+from engagement.models import Consumption, Event, Pruned
 from engagement.tests.factories import event, send_and_process
 from promotions.tests.factories import PromotionFactory
 from subscriptions.tests.factories import SubscriptionFactory
@@ -26,6 +26,7 @@ def traffic():
     draft = event(user_id=subscription.user_id, promotion_id=PromotionFactory().pk)
     send_and_process(sent, draft, event(subscription_id=9_999_999))
     Consumption.objects.create()
+    Pruned.objects.create()
     return sent["event_id"]
 
 

@@ -32,3 +32,25 @@ def fetch_all(sql: str, params: Mapping[str, Any]) -> list[Any]:
     with prepared_cursor() as cursor:
         cursor.execute(sql, params, prepare=True)
         return cursor.fetchall()
+
+
+def delete_in_chunks(
+    table: str, where: str, params: Mapping[str, Any], *, key: str = "id", rows: int = 1_000
+) -> int:
+    """Delete what `where` says, some rows a statement; gives how many.
+
+    Rows somebody else holds are left for the next time, so it waits for nobody.
+    """
+    total = 0
+    while gone := fetch_all(
+        f"""
+        DELETE FROM {table} WHERE {key} IN (
+            SELECT {key} FROM {table} WHERE {where}
+            ORDER BY {key} LIMIT {rows} FOR UPDATE SKIP LOCKED
+        )
+        RETURNING {key}
+        """,
+        params,
+    ):
+        total += len(gone)
+    return total

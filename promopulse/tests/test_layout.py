@@ -31,6 +31,7 @@ OUR_APPS = {
         "RetryEvent",
         "DeadLetterEvent",
         "Consumption",
+        "Pruned",
     },
 }
 

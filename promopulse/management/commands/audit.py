@@ -5,6 +5,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.invariants import INVARIANTS as ACCOUNTS
+from engagement import partitions
 from engagement.invariants import INVARIANTS as ENGAGEMENT
 from promopulse.lib import commands
 from promopulse.lib.invariants import violations
@@ -23,6 +24,9 @@ class Command(commands.Command):
             with connection.cursor() as cursor:
                 # One snapshot for all: work may go on meanwhile.
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                # A month that is dropped would be gone from the snapshot too, so none is until
+                # the end. The snapshot is taken by the first query, after this.
+                cursor.execute(f"LOCK TABLE {partitions.TABLE} IN ACCESS SHARE MODE")
             for invariant in sorted(INVARIANTS, key=lambda one: one.number):
                 row = found.setdefault(
                     invariant.number,

@@ -1,0 +1,46 @@
+"""Dropping what is past its time and serves nobody: stored answers, refresh tokens, sessions."""
+
+from typing import NamedTuple
+
+from django.conf import settings
+
+from promopulse.lib import sql
+
+
+class _Expiring(NamedTuple):
+    table: str
+    key: str
+    is_expired: str
+
+
+EXPIRING = {
+    "idempotency_records": _Expiring(
+        "accounts_idempotencyrecord",
+        "id",
+        "created_at <= clock_timestamp() - %(answers_kept)s::interval",
+    ),
+    "refresh_tokens": _Expiring("accounts_refreshtoken", "id", "expires_at <= clock_timestamp()"),
+    "sessions": _Expiring("django_session", "session_key", "expire_date <= clock_timestamp()"),
+}
+
+
+def prune_expired() -> dict[str, int]:
+    """Delete all of it; gives how many rows of each kind."""
+    return {
+        name: sql.delete_in_chunks(one.table, one.is_expired, _params(), key=one.key)
+        for name, one in EXPIRING.items()
+    }
+
+
+def count_expired() -> dict[str, int]:
+    """What `prune_expired` would delete now."""
+    return {
+        name: int(
+            sql.fetch_one(f"SELECT count(*) FROM {one.table} WHERE {one.is_expired}", _params())[0]
+        )
+        for name, one in EXPIRING.items()
+    }
+
+
+def _params() -> dict[str, object]:
+    return {"answers_kept": settings.IDEMPOTENCY_RETENTION}
