@@ -256,3 +256,16 @@ def test_a_replay_that_fails_again_does_not_pause_the_others(subscription, poiso
     assert IngestBatch.objects.get(pk=outcome.batch_id).processed == 5
     assert not breaker.is_paused()
     assert set(DeadLetterEvent.objects.values_list("state", "attempts")) == {("open", 3)}
+
+
+def test_a_claim_that_was_taken_over_does_nothing(subscription):
+    """A worker that slept past its lease wakes up: the rows are another's by now."""
+    outcome = send(good(subscription))
+    asleep = claim()
+    IngestBatch.objects.update(leased_until=datetime(2020, 1, 1, tzinfo=UTC))
+    awake = claim()
+    assert awake.rows == asleep.rows == [outcome.batch_id]
+    assert process(asleep) == 0
+    assert IngestBatch.objects.get().processed_at is None
+    assert process(awake) == 1
+    assert process(asleep) == 0
