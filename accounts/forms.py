@@ -3,7 +3,8 @@
 from typing import Any
 
 from django import forms
-from unfold.forms import AuthenticationForm
+from django.core.validators import MaxLengthValidator
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
     UnfoldAdminPasswordWidget,
@@ -12,7 +13,10 @@ from unfold.widgets import (
 
 from accounts import pii
 from accounts.models import User
+from accounts.services import users
 from promopulse.lib import limits
+
+MAX_PASSWORD = 128
 
 
 class LoginForm(AuthenticationForm):
@@ -28,13 +32,28 @@ class LoginForm(AuthenticationForm):
         return cleaned
 
 
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    """One's own password in the admin: every token dies, as when it is changed through the API."""
+
+    user: User
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password1"].validators.append(MaxLengthValidator(MAX_PASSWORD))
+
+    def save(self, commit: bool = True) -> User:
+        user: User = users.update_user(self.user.pk, password=self.cleaned_data["new_password1"])
+        self.user = user  # the session goes on with the new password's mark
+        return user
+
+
 class UserForm(forms.ModelForm):
     """One user; a password is typed anew or left as it is."""
 
     new_password = forms.CharField(
         required=False,
         min_length=8,
-        max_length=128,
+        max_length=MAX_PASSWORD,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text="8 to 128 characters. Setting one ends every session of the user.",
@@ -47,6 +66,13 @@ class UserForm(forms.ModelForm):
             "email": UnfoldAdminEmailInputWidget(),
             "phone": UnfoldAdminTextInputWidget(),
         }
+
+    def clean_phone(self) -> str | None:
+        phone: str | None = self.cleaned_data["phone"]
+        fits = phone and len(phone) <= pii.MAX_PHONE and pii.PHONE.fullmatch(phone)
+        if phone and not fits and "phone" in self.changed_data:
+            raise forms.ValidationError("Digits and what people write between them.")
+        return phone
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -3,9 +3,13 @@
 from typing import Any
 
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse_lazy
 from unfold.sites import UnfoldAdminSite
+
+from accounts.forms import OwnPasswordForm
 
 
 class _Choices(AutocompleteJsonView):
@@ -20,3 +24,14 @@ class _Choices(AutocompleteJsonView):
 class Console(UnfoldAdminSite):
     def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
         return _Choices.as_view(admin_site=self)(request)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """The theme's page, which has no place to name another form."""
+        page = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            success_url=reverse_lazy("admin:password_change_done"),
+            extra_context=self.each_context(request) | (extra_context or {}),
+        )
+        return page(request)

@@ -10,13 +10,13 @@ from accounts import pii
 from accounts.models import Pool, PoolMembership
 from accounts.services import pools
 from promopulse.lib.admin import BaseAdmin, BaseInline, whole_id
+from promopulse.lib.widgets import AutocompleteOne
 
 
 class MembershipInline(BaseInline):
     """Users join and leave; a membership is not rewritten."""
 
     model = PoolMembership
-    autocomplete_fields = ("user",)
     fields = ("user", "user_name", "masked_email", "added_at")
     readonly_fields = ("user_name", "masked_email", "added_at")
     per_page = 50
@@ -28,6 +28,10 @@ class MembershipInline(BaseInline):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["widget"] = AutocompleteOne(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.display(description="name")
     def user_name(self, membership: PoolMembership) -> str:

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import audit, keys
+from accounts.errors import InvalidRefreshToken
 from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, Pool, RefreshToken, User
 from accounts.services import sessions, users
 from accounts.tests.factories import PoolFactory, PoolMembershipFactory, UserFactory
@@ -323,3 +324,60 @@ def test_trails_show_no_secret_and_take_no_edit(admin, page_of):
     for path in (f"refreshtoken/{token.pk}", f"idempotencyrecord/{record.pk}"):
         assert client.post(f"{ADMIN}{path}/change/", {"key": "x"}).status_code == 403
         assert client.post(f"{ADMIN}{path}/delete/", {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    ["password__startswith", "email_bidx", "metadata__icontains", "refresh_tokens__id", "name__gt"],
+)
+def test_a_list_is_filtered_by_what_it_offers_only(lookup):
+    """A password's hash could be guessed letter by letter."""
+    client = browser(UserFactory(role="marketer"))
+    assert client.get(f"{ADMIN}user/", {lookup: "a"}).status_code == 400
+    assert client.get(f"{ADMIN}user/", {"role__exact": "admin"}).status_code == 200
+
+
+def test_a_password_changed_in_the_admin_ends_the_sessions_elsewhere(as_user):
+    user = users.create_user(name="A", email="a@example.com", role="ops", password=PASSWORD)
+    elsewhere = sessions.log_in(email="a@example.com", password=PASSWORD)
+    token, client = as_user(user), browser(user)
+    form = {
+        "old_password": PASSWORD,
+        "new_password1": "another one",
+        "new_password2": "another one",
+    }
+    long = "x" * 129
+    refused = client.post(
+        "/admin/password_change/", form | {"new_password1": long, "new_password2": long}
+    )
+    assert refused.status_code == 200
+    assert client.post("/admin/password_change/", form).status_code == 302
+    assert token.get("/api/v1/auth/me").status_code == 401
+    with pytest.raises(InvalidRefreshToken):
+        sessions.refresh(elsewhere.refresh_token)
+    assert AuditEntry.objects.get(action="user.update").actor_user == user
+    assert client.get("/admin/").status_code == 200
+    sessions.log_in(email="a@example.com", password="another one")
+
+
+@pytest.mark.parametrize("sent", ["abc", "9" * 30, "\0", "-1"])
+def test_a_member_that_is_no_id_is_an_error_of_the_form(admin, sent):
+    form = {
+        "name": "Beta",
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 0,
+        "memberships-0-user": sent,
+    }
+    answer = browser(admin).post(f"{ADMIN}pool/add/", form)
+    assert (answer.status_code, Pool.objects.count()) == (200, 0)
+
+
+@pytest.mark.parametrize(("phone", "fits"), [("+49 151 1", True), ("x", False), ("1" * 33, False)])
+def test_a_phone_is_one_in_the_admin_too(admin, phone, fits):
+    form = {"name": "A", "email": "a@example.com", "role": "customer", "phone": phone}
+    answer = browser(admin).post(f"{ADMIN}user/add/", form)
+    assert answer.status_code == (302 if fits else 200)
+
+
+def test_there_are_no_groups(admin):
+    assert browser(admin).get("/admin/auth/group/").status_code == 404

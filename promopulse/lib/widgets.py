@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.admin.widgets import AutocompleteSelectMultiple
+from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget as AmountInput,
 )
@@ -24,6 +24,7 @@ from promopulse.lib.admin import whole_id
 __all__ = [
     "AmountInput",
     "AutocompleteMany",
+    "AutocompleteOne",
     "SearchSelect",
     "SplitMomentInput",
     "TextArea",
@@ -31,9 +32,17 @@ __all__ = [
 ]
 
 
-class AutocompleteMany(AutocompleteSelectMultiple):
-    """Rows found as one types. What was sent and is no id is not looked up to be shown again."""
+class _OnlyIds:
+    """What was sent and is no id is not looked up to be shown again."""
 
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
-        ids = [one for one in value if whole_id(str(one)) is not None]
-        return super().optgroups(name, ids, attr)
+        ids = [one for one in value if not one or whole_id(str(one)) is not None]
+        return super().optgroups(name, ids, attr)  # type: ignore[misc]
+
+
+class AutocompleteOne(_OnlyIds, AutocompleteSelect):
+    """A row found as one types."""
+
+
+class AutocompleteMany(_OnlyIds, AutocompleteSelectMultiple):
+    """Rows found as one types."""
