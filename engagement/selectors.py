@@ -72,6 +72,16 @@ def letters(
     )
 
 
+def letter_counts(rows: QuerySet[DeadLetterEvent], by: str) -> list[dict[str, Any]]:
+    """How many letters have each value of one column, the most frequent first."""
+    return list(
+        rows.order_by()
+        .values(by)
+        .annotate(count=Count("id"), first_seen=Min("dead_at"), last_seen=Max("dead_at"))
+        .order_by("-count", by)
+    )
+
+
 def letter_groups(rows: QuerySet[DeadLetterEvent]) -> list[dict[str, Any]]:
     """One row per cause, the largest first, with its oldest letter as a sample."""
     hour = timedelta(hours=1)

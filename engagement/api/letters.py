@@ -1,7 +1,5 @@
 """Dead letters: read, replay, discard, restore."""
 
-from typing import Any
-
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -176,7 +174,8 @@ class DeadLetterViewSet(ApiViewSet):
             ids=None if ids is None else tuple(ids), **body.pop("filter", {})
         )
         done = letters.replay(selection, **body)
-        return self.answer(ReplayOut, _replayed(done, dry_run=body["dry_run"]))
+        told = done.plan.figures() | {"dry_run": body["dry_run"], "seconds": done.seconds}
+        return self.answer(ReplayOut, told)
 
     @extend_schema(
         operation_id="dead_letters_replay_one",
@@ -205,22 +204,3 @@ class DeadLetterViewSet(ApiViewSet):
 
     def _act(self, action: str, pk: int) -> Response:
         return self.answer(DeadLetterOut, letters.act_on_one(action, pk, **self.body()))
-
-
-def _replayed(done: letters.Replay, *, dry_run: bool) -> dict[str, Any]:
-    plan = done.plan
-    by_promotion = [
-        {"promotion_id": promotion_id, "count": count} for promotion_id, count in plan.by_promotion
-    ]
-    return {
-        "dry_run": dry_run,
-        "count": plan.count,
-        "left_out": plan.left_out,
-        "already_counted": plan.already_counted,
-        "by_cause": plan.by_cause,
-        "by_promotion": by_promotion,
-        "oldest_at": plan.oldest_at,
-        "newest_at": plan.newest_at,
-        "seconds": done.seconds,
-        "plan": plan.hash,
-    }

@@ -11,8 +11,19 @@ id, as processing takes them. A crash before the commit leaves neither state nor
 
 from engagement.letters.closing import discard, restore
 from engagement.letters.one import act_on_one
+from engagement.letters.outcome import Outcome, outcome_of
 from engagement.letters.plans import Plan
 from engagement.letters.replaying import Replay, replay
 from engagement.letters.selection import Selection
 
-__all__ = ["Plan", "Replay", "Selection", "act_on_one", "discard", "replay", "restore"]
+__all__ = [
+    "Outcome",
+    "Plan",
+    "Replay",
+    "Selection",
+    "act_on_one",
+    "discard",
+    "outcome_of",
+    "replay",
+    "restore",
+]

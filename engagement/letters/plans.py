@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from engagement.letters.selection import Selection
 from promopulse.lib import sql
@@ -46,6 +47,22 @@ class Plan:
     def hash(self) -> str:
         words = f"{self.action}:{','.join(map(str, self.ids))}"
         return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+    def figures(self) -> dict[str, Any]:
+        """The plan as the API and the commands tell it."""
+        return {
+            "count": self.count,
+            "left_out": self.left_out,
+            "already_counted": self.already_counted,
+            "by_cause": self.by_cause,
+            "by_promotion": [
+                {"promotion_id": promotion_id, "count": count}
+                for promotion_id, count in self.by_promotion
+            ],
+            "oldest_at": self.oldest_at,
+            "newest_at": self.newest_at,
+            "plan": self.hash,
+        }
 
 
 def plan_of(action: str, ids: list[int], selection: Selection) -> Plan:
