@@ -1,5 +1,6 @@
 """Serializer parts every app shares: strict bodies, aware times, exact money."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,9 @@ from promopulse.lib import money, time
 from promopulse.lib.strict_json import Unreadable, read_json
 
 MAX_ID = 2**63 - 1
+
+_DIGITS = re.compile(r"[0-9]+")
+_AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 
 
 class StrictMixin:
@@ -50,7 +54,9 @@ class IdField(serializers.IntegerField):
         super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
 
     def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool | float):
+        # Python also reads "1_000", " 7 " and the digits of every script: whoever sent such a thing
+        # meant no id.
+        if isinstance(data, bool | float) or not _DIGITS.fullmatch(str(data)):
             self.fail("invalid")
         return super().to_internal_value(data)
 
@@ -98,7 +104,7 @@ class MoneyField(serializers.DecimalField):
         return serializers.Field.validate_empty_values(self, data)
 
     def to_internal_value(self, data: Any) -> Decimal:
-        if isinstance(data, bool):
+        if isinstance(data, bool) or (isinstance(data, str) and not _AMOUNT.fullmatch(data)):
             self.fail("invalid")
         return super().to_internal_value(data)
 
