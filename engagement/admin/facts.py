@@ -1,4 +1,4 @@
-"""Engagement in the admin: facts and letters to read, never to edit."""
+"""Facts, counts and the inbox: to read, never to edit."""
 
 from typing import Any
 
@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from engagement import wire
 from engagement.models import (
     Consumption,
-    DeadLetterEvent,
     Event,
     EventStat,
     IngestBatch,
@@ -71,13 +70,6 @@ class EventStatAdmin(ExactIdSearch, ReadOnlyAdmin):
     sortable_by = ()
     exact_ids = ("promotion_id",)
     search_help_text = "A promotion's id"
-
-
-@admin.register(DeadLetterEvent)
-class DeadLetterAdmin(ByEventId):
-    list_display = ("event_id", "type", "cause", "promotion_id", "state", "attempts", "dead_at")
-    list_filter = ("state", "cause", "type")
-    sortable_by = ()
 
 
 @admin.register(RetryEvent)
