@@ -17,3 +17,11 @@ def test_ingest_is_described_with_every_field():
     described = schema["components"]["schemas"]["EventIn"]["properties"]
     assert set(described) == set(EventIn.__struct_fields__)
     assert "Problem" in schema["components"]["schemas"]
+
+
+def test_groups_are_described_as_the_plain_list_they_are(as_role):
+    path = "/api/v1/dead-letters/groups"
+    operation = SchemaGenerator().get_schema(public=True)["paths"][path]["get"]
+    assert operation["responses"]["200"]["content"]["application/json"]["schema"]["type"] == "array"
+    assert {"limit", "cursor"}.isdisjoint(one["name"] for one in operation["parameters"])
+    assert as_role("ops").get(path).json() == []
