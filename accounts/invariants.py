@@ -11,7 +11,7 @@ INVARIANTS = [
         WHERE role NOT IN ('customer', 'marketer', 'ops', 'admin')
             OR (email IS NULL) <> (email_bidx IS NULL)
             OR (erased_at IS NOT NULL AND (email IS NOT NULL OR phone IS NOT NULL
-                OR source_id IS NOT NULL OR name <> '' OR is_active))
+                OR source_id IS NOT NULL OR name <> '' OR metadata <> '{}' OR is_active))
         """,
     ),
     Invariant(

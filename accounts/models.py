@@ -77,6 +77,7 @@ class User(AbstractBaseUser):
                     phone__isnull=True,
                     source_id__isnull=True,
                     name="",
+                    metadata={},
                     is_active=False,
                 ),
             ),

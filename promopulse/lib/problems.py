@@ -26,6 +26,32 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_OUTAGE = 5  # seconds; an outage is rarely over sooner
 
 
+def document(
+    code: str,
+    detail: str = "",
+    *,
+    instance: str,
+    params: dict[str, Any] | None = None,
+    errors: list[dict[str, str]] | None = None,
+) -> bytes:
+    """The body of a problem; without a detail it has the sentence of its code."""
+    reason = REASONS[code]
+    params = params or {}
+    return msgspec.json.encode(
+        {
+            "type": f"/problems/{code}",
+            "title": reason.title,
+            "status": reason.status,
+            "detail": detail or reason.say(params),
+            "instance": instance,
+            "code": code,
+            "params": params,
+            "errors": errors or [],
+            "request_id": context.request_id.get(),
+        }
+    )
+
+
 class Problem(HttpResponse):
     """The answer itself. `code` is one of REASONS; the status is the code's."""
 
@@ -39,26 +65,14 @@ class Problem(HttpResponse):
         errors: list[dict[str, str]] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        reason = REASONS[code]
-        params = params or {}
-        body = {
-            "type": f"/problems/{code}",
-            "title": reason.title,
-            "status": reason.status,
-            "detail": detail or reason.say(params),
-            "instance": request.path,
-            "code": code,
-            "params": params,
-            "errors": errors or [],
-            "request_id": context.request_id.get(),
-        }
+        status = REASONS[code].status
         super().__init__(
-            msgspec.json.encode(body),
+            document(code, detail, instance=request.path, params=params, errors=errors),
             content_type=CONTENT_TYPE,
-            status=reason.status,
+            status=status,
             headers=headers,
         )
-        if reason.status == 503:
+        if status == 503:
             self.headers.setdefault("Retry-After", str(RETRY_AFTER_OUTAGE))
         self.problem_code = code
 

@@ -1,14 +1,11 @@
 """A canary e-mail and phone go through every door; then every place they could rest in is read."""
 
 import io
-import logging
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
-from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -17,6 +14,7 @@ from accounts.services import users
 from accounts.tests.factories import PoolFactory, UserFactory
 from accounts.tokens import access_token
 from promopulse.lib import redis
+from promopulse.tests import places
 from promopulse.tests.commands import run
 from subscriptions.tests.factories import SubscriptionFactory
 
@@ -36,58 +34,15 @@ def traces_in(text: str) -> set[str]:
     return {trace for trace in TRACES if trace in text or trace.encode().hex() in text}
 
 
-def tables() -> Iterator[tuple[str, str]]:
-    """Every table there is, with all its columns of all its rows as text."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables "
-            "WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
-        )
-        for (name,) in cursor.fetchall():
-            cursor.execute(f"SELECT coalesce(string_agg(t::text, E'\\n'), '') FROM {name} t")
-            yield name, cursor.fetchone()[0]
-
-
-def in_redis() -> Iterator[tuple[str, str]]:
-    client = redis.client()
-    readers: dict[Any, Any] = {
-        b"string": client.get,
-        b"list": lambda key: client.lrange(key, 0, -1),
-        b"set": client.smembers,
-        b"hash": client.hgetall,
-        b"zset": lambda key: client.zrange(key, 0, -1),
-        b"stream": client.xrange,
-    }
-    for key in client.scan_iter():
-        kind = client.type(key)
-        if kind != b"none":  # gone meanwhile
-            yield str(key), f"{key} {readers[kind](key)}"
-
-
 def found() -> dict[str, set[str]]:
-    places = {**dict(tables()), **dict(in_redis())}
-    return {place: traces for place, text in places.items() if (traces := traces_in(text))}
+    read = {**dict(places.tables()), **dict(places.in_redis())}
+    return {place: traces for place, text in read.items() if (traces := traces_in(text))}
 
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Every line, of every level, as production writes it."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    (formatter,) = {
-        handler.formatter
-        for handler in logging.getLogger().handlers
-        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
-    }
-    handler.setFormatter(formatter)
-    handler.addFilter(lambda record: not record.name.startswith("factory"))  # tests' own
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield stream
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with places.every_log_line() as stream:
+        yield stream
 
 
 class Doors:
