@@ -194,4 +194,4 @@ def wait_for_workers(batches: list[int]) -> None:
 def _waiting(batches: list[int]) -> int:
     """How many inbox rows wait, up to the last of these."""
     last = max(batches, default=0)
-    return IngestBatch.objects.filter(processed_at=None, pk__lte=last).count()
+    return IngestBatch.objects.filter(processed_at=None, origin="api", pk__lte=last).count()

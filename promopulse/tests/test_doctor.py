@@ -1,7 +1,7 @@
 """The doctor tells what is wrong."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -45,6 +45,12 @@ def test_redis_away(monkeypatch):
 def test_an_old_waiting_batch_is_a_warning():
     IngestBatch.objects.create(received_at=datetime(2026, 1, 1, tzinfo=UTC), accepted=1, body="[]")
     assert doctor.inbox().level is Level.WARNING
+
+
+def test_a_replay_that_is_not_due_yet_does_not_wait():
+    due = datetime.now(UTC) + timedelta(hours=1)
+    IngestBatch.objects.create(received_at=due, accepted=1, body="[]", origin="replay")
+    assert doctor.inbox().words == "empty"
 
 
 def test_unsafe_settings_are_named(settings):
