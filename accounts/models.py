@@ -23,6 +23,13 @@ class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email_bidx=pii.email_index(username or ""))
 
+    def create_superuser(self, email: str, password: str | None = None) -> "User":
+        """For `manage.py createsuperuser`: the first admin of a new installation."""
+        user = self.model(email=email, name=email.partition("@")[0], role=Role.ADMIN)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
 
 class User(AbstractBaseUser):
     """One identity: a customer, a marketer, ops or an admin.

@@ -21,6 +21,8 @@ from kombu.pools import producers
 from promopulse.lib import redis as fast_redis
 
 MARK = "pp:doorbell"
+HEARTBEAT = "pp:worker"
+HEARTBEAT_SECONDS = 15
 TASK = "engagement.drain_inbox"
 
 LINGER_SECONDS = 0.03
@@ -51,6 +53,17 @@ def answer() -> None:
     """Take the mark away: from now on a new ring sends a new message. Never raises."""
     with suppress(redis.RedisError):  # left to expire
         fast_redis.ask("DEL", MARK)
+
+
+def beat_heart() -> None:
+    """Leave word that a worker lives; the beat rings often enough to keep it. Never raises."""
+    with suppress(redis.RedisError):
+        fast_redis.ask("SET", HEARTBEAT, b"1", "EX", HEARTBEAT_SECONDS)
+
+
+def is_worker_alive() -> bool:
+    """Whether a worker left word lately. Raises redis.RedisError."""
+    return bool(fast_redis.ask("EXISTS", HEARTBEAT))
 
 
 def call_help() -> bool:

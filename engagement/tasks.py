@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from engagement import partitions, processing
+from engagement import doorbell, partitions, processing
 from engagement.doorbell import TASK
 
 # Twice what a drain gives itself: past that it hangs where Python cannot interrupt it.
@@ -21,6 +21,7 @@ DRAIN_SECONDS = 60
 )
 def drain_inbox() -> None:
     """Process what waits in the inbox and what is due for another try."""
+    doorbell.beat_heart()
     processing.drain()
 
 

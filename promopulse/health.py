@@ -5,6 +5,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
+from engagement import doorbell
 from engagement.models import Consumption
 from promopulse.lib.limits import limited_by_address
 from promopulse.lib.redis import client
@@ -19,6 +20,8 @@ def alive(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """503 only for the database or missing migrations; all else is 200 and named `degraded`."""
     parts = {"database": _database(), "redis": _redis()}
+    if parts["redis"] == "ok":
+        parts["workers"] = _workers()
     if parts["database"] == "ok":
         parts["consumption"] = _consumption()
     fatal = parts["database"] != "ok"
@@ -53,6 +56,14 @@ def _redis() -> str:
     except redis.RedisError:
         return "unreachable"
     return "ok"
+
+
+def _workers() -> str:
+    try:
+        alive = doorbell.is_worker_alive()
+    except redis.RedisError:
+        return "unknown"
+    return "ok" if alive else f"none seen for {doorbell.HEARTBEAT_SECONDS} s"
 
 
 def _consumption() -> str:

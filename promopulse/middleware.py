@@ -91,13 +91,20 @@ class RequestContext:
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
-        """The hot route passes the other middleware by: it has no session, cookie or template."""
-        if request.path_info != INGEST_PATH or request.method != "POST":
+        """The hot route passes the other middleware by: it has no session, cookie or template.
+
+        Where they have something to do (a browser of another origin, a redirect to HTTPS), they do.
+        """
+        hot = request.path_info == INGEST_PATH and request.method == "POST"
+        insecure = settings.SECURE_SSL_REDIRECT and not request.is_secure()
+        if not hot or insecure or "HTTP_ORIGIN" in request.META:
             return self.get_response(request)
         try:
+            request.get_host()  # raises for a host that is not allowed
             response = ingest_events(request)
         except Exception as error:
             response = self.process_exception(request, error) or Problem(request, "internal_error")
+        response.headers["Content-Length"] = str(len(response.content))
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         response.headers["Referrer-Policy"] = settings.SECURE_REFERRER_POLICY

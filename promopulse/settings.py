@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from corsheaders.defaults import default_headers
 from whitenoise.compress import Compressor
 
 from promopulse import environment
@@ -41,6 +42,7 @@ ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = env_list("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "x-request-id"]
 CORS_EXPOSE_HEADERS = [
     "X-Request-ID",
     "Idempotent-Replayed",
@@ -248,9 +250,9 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "PromoPulse",
     "VERSION": "1.0.0",
     "DESCRIPTION": (
-        "Campaigns people subscribe to and react to, discounts that spend a budget, and coupon "
-        "codes. Errors are problem documents (RFC 9457) with a stable `code`; every POST that "
-        "changes something takes an `Idempotency-Key`."
+        "Campaigns that people subscribe to and react to, counted exactly. Errors are problem "
+        "documents (RFC 9457) with a stable `code`; every POST that changes something takes an "
+        "`Idempotency-Key`."
     ),
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
@@ -272,13 +274,10 @@ SPECTACULAR_SETTINGS = {
 }
 
 # The ingest path (DESIGN 4.1 words: inbox, doorbell, lease).
-INGEST_MAX_EVENTS = 5_000
 # So many new events of one subscription (user and promotion where there is none) in any so many
 # seconds; keys with the scope events:bulk are exempt.
 INGEST_WINDOW_LIMIT = env_int("INGEST_WINDOW_LIMIT", 100)
 INGEST_WINDOW_SECONDS = env_int("INGEST_WINDOW_SECONDS", 60)
-EVENT_METADATA_MAX_BYTES = 4_096
-EVENT_CLOCK_SKEW = timedelta(minutes=5)
 INBOX_LEASE = timedelta(seconds=15)
 PROCESSING_TIMEOUT = timedelta(seconds=env_int("PROCESSING_TIMEOUT_SECONDS", 10))
 BREAKER_PROBE_AFTER = timedelta(seconds=30)

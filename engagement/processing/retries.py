@@ -106,10 +106,12 @@ def _part(ids: list[int], first: int, last: int) -> Outcome:
 def _bury_killers(ids: list[int], now: datetime) -> list[int]:
     """Bury those that have ended too many workers; gives the others."""
     rows = _locked(ids)
+    moves: settle.Counts = defaultdict(settle.Counter)
     for pk, row in list(rows.items()):
         if row.attempts - len(row.history) > LOST_WORKERS:
-            _move_on(row, "worker_lost", "worker_lost", now, dead=True)
+            _move_on(row, "worker_lost", "worker_lost", now, moves, dead=True)
             del rows[pk]
+    settle.move_counts(moves)
     return sorted(rows)
 
 
@@ -134,19 +136,25 @@ def _settle(ids: list[int], sifted: Sifted, now: datetime) -> None:
                 moves[rows[one["batch"]].batch_id].update(settle.Counter(retrying=-1, duplicates=1))
             elif one["batch"] in rows:
                 cause, _, fingerprint = settle.why(one)
-                _move_on(rows[one["batch"]], cause, fingerprint, now)
+                _move_on(rows[one["batch"]], cause, fingerprint, now, moves)
     for failed in sifted.failed:
         row = rows.get(ids[failed.place - 1])
         if row is not None:
-            _move_on(row, "processing_error", failed.fingerprint, now)
+            _move_on(row, "processing_error", failed.fingerprint, now, moves)
     RetryEvent.objects.filter(pk__in=done).delete()
     delivered = {event_id for outcome in sifted.outcomes for event_id in outcome.delivered}
-    settle.close_letters(delivered - {rows[pk].event_id for pk in done}, now)
+    settle.close_letters(delivered - {rows[pk].event_id for pk in done}, now, moves)
     settle.move_counts(moves)
 
 
 def _move_on(
-    row: RetryEvent, cause: str, fingerprint: str, now: datetime, *, dead: bool = False
+    row: RetryEvent,
+    cause: str,
+    fingerprint: str,
+    now: datetime,
+    moves: settle.Counts,
+    *,
+    dead: bool = False,
 ) -> None:
     """Write the try down; bury the event when a rule refuses it or its tries are used up."""
     sentence = CAUSES[cause].sentence
@@ -165,4 +173,4 @@ def _move_on(
     }
     row.delete()
     settle.bury(kept, now)
-    settle.move_counts({row.batch_id: settle.Counter(retrying=-1, dead=1)})
+    moves[row.batch_id].update(settle.Counter(retrying=-1, dead=1))

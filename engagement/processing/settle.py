@@ -23,8 +23,10 @@ COUNTERS = ("processed", "duplicates", "conflicts", "retrying", "dead")
 JITTER = 0.2
 
 
-def settle_inbox(leftovers: Iterable[dict[str, Any]], now: datetime) -> Counts:
+def settle_inbox(leftovers: Iterable[dict[str, Any]], now: datetime, moves: Counts) -> Counts:
     """Place each left-over; gives what each batch counts of them.
+
+    `moves` collects what changes in the headers of other batches: those are locked last.
 
     A left-over has the inbox's short keys, `batch`, `received_at`, the ids it resolved to and
     `cause`; `fingerprint` where it failed.
@@ -38,7 +40,7 @@ def settle_inbox(leftovers: Iterable[dict[str, Any]], now: datetime) -> Counts:
         count = counts[one["batch"]]
         letter = replaying.get(one["i"]) if one["batch"] in replays else None
         if letter is not None and letter.digest == one["h"]:
-            count[_settle_replay(letter, one, now)] += 1
+            count[_settle_replay(letter, one, now, moves)] += 1
             continue
         first = seen.get(one["i"])
         if first is not None:
@@ -69,11 +71,13 @@ def replays_among(rows: Iterable[int]) -> set[int]:
     return set(found.values_list("pk", flat=True))
 
 
-def _settle_replay(letter: DeadLetterEvent, one: dict[str, Any], now: datetime) -> str:
+def _settle_replay(
+    letter: DeadLetterEvent, one: dict[str, Any], now: datetime, moves: Counts
+) -> str:
     """A replayed letter that was not counted: open again, or closed if its id was counted."""
     if one["cause"] is None:
         _close(letter, DeadLetterEvent.State.SUPERSEDED, now)
-        move_counts({letter.batch_id: Counter(dead=-1, duplicates=1)})
+        moves[letter.batch_id].update(Counter(dead=-1, duplicates=1))
         return "duplicates"
     letter.cause, letter.detail, letter.fingerprint = why(one)
     letter.history = [*letter.history, attempt(letter.cause, letter.detail, now)]
@@ -151,7 +155,9 @@ WHERE batch.id = ANY(%(rows)s::bigint[]) AND batch.origin = 'replay'
 """
 
 
-def close_letters(event_ids: Iterable[str], now: datetime, rows: Iterable[int] = ()) -> None:
+def close_letters(
+    event_ids: Iterable[str], now: datetime, moves: Counts, rows: Iterable[int] = ()
+) -> None:
     """Close the letters and retries of ids that have just been counted, from these inbox rows.
 
     One whose replay was counted is resolved. Any other was counted from another sending, even
@@ -160,7 +166,6 @@ def close_letters(event_ids: Iterable[str], now: datetime, rows: Iterable[int] =
     ids = sorted(event_ids)
     if not ids:
         return
-    moves: Counts = defaultdict(Counter)
     locked = DeadLetterEvent.objects.select_for_update().order_by("event_id")
     letters = list(locked.filter(event_id__in=ids, closed_at=None))
     replaying = any(letter.state == DeadLetterEvent.State.REPLAYING for letter in letters)
@@ -177,7 +182,6 @@ def close_letters(event_ids: Iterable[str], now: datetime, rows: Iterable[int] =
     for retry in retries.filter(event_id__in=ids):
         moves[retry.batch_id].update(Counter(retrying=-1, duplicates=1))
         retry.delete()
-    move_counts(moves)
 
 
 def move_counts(moves: Counts) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -128,11 +128,13 @@ def _in_transaction(taken: Claim, act: Callable[[dict[int, int]], _Result]) -> i
         now = db_now()
         outcomes, unseen = act(rows)
         leftovers = [one for outcome in outcomes for one in outcome.leftovers]
-        counts = settle.settle_inbox([*leftovers, *unseen], now)
+        moves: settle.Counts = defaultdict(Counter)
+        counts = settle.settle_inbox([*leftovers, *unseen], now, moves)
         for outcome in outcomes:
-            settle.close_letters(outcome.delivered, now, rows)
+            settle.close_letters(outcome.delivered, now, moves, rows)
             for row, counted in outcome.counted.items():
                 counts[row]["processed"] += counted
+        settle.move_counts(moves)
         _finish(list(rows), counts)
     _log(list(rows), sum(rows.values()))
     return sum(rows.values())
