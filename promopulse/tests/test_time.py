@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from promopulse.lib.time import instants
+from promopulse.lib.time import ZONES, instants
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -30,3 +30,8 @@ def test_instants(local, expected):
 def test_the_ends_of_the_calendar():
     assert instants(datetime.min, ZoneInfo("Asia/Tokyo")) == []  # noqa: DTZ901
     assert instants(datetime.max, ZoneInfo("America/New_York")) == []  # noqa: DTZ901
+
+
+def test_names_that_mean_something_else_elsewhere_are_no_zones():
+    assert {"UTC", "Europe/Berlin", "US/Pacific"} <= ZONES
+    assert not {"localtime", "Factory", "posixrules"} & ZONES
