@@ -1,5 +1,7 @@
 """What every route does: headers, request ids, clean paths, problem documents."""
 
+import re
+
 import pytest
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +45,11 @@ def test_unknown_api_route_is_a_problem(client):
 def test_pages_open(client, path):
     assert client.get(path).status_code == 200
     assert client.get(path.rstrip("/") + "/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/redoc", "/admin/login/"])
+def test_pages_load_nothing_from_elsewhere(client, path):
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', client.get(path).content.decode())
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v2/users"])
