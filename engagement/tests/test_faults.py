@@ -7,10 +7,11 @@ processes. A client records what was acknowledged and sends the rest again.
 import random
 import threading
 import time
+import urllib.error
 
 import pytest
 
-from engagement.tests.chaos import audit_is_clean, counted, recover, send
+from engagement.tests.chaos import INGEST, audit_is_clean, counted, recover, send
 from promopulse.tests.live import wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -69,6 +70,31 @@ def test_the_web_server_killed_while_it_takes_events(instance, make):
     sender.join()
     recover(instance)
     assert counted(instance, make.prefix) == 2_000
+    audit_is_clean(instance)
+
+
+WEB_CRASH_POINTS = {
+    "before the row is stored": "engagement.ingest:_store",
+    "after the row is stored, before the bell": "engagement.doorbell:ring",
+}
+
+
+@pytest.mark.parametrize("place", WEB_CRASH_POINTS.values(), ids=WEB_CRASH_POINTS)
+def test_a_web_server_that_dies_at_a_named_place(instance, make, place):
+    """The client saw no answer, so it sends again; what was stored before is a duplicate."""
+    recover(instance)
+    instance.kill("web")
+    instance.start("web", crash_at=place)
+    events = make(3)
+    for one in events:
+        with pytest.raises((ConnectionError, urllib.error.URLError)):
+            instance.request("POST", INGEST, {"events": [one]})
+        time.sleep(1)
+    instance.kill("web")
+    instance.start("web")
+    send(instance, events)
+    recover(instance)
+    assert counted(instance, make.prefix) == 3
     audit_is_clean(instance)
 
 

@@ -66,16 +66,21 @@ class Instance:
     def start(self, name: str, *, crash_at: str = "") -> None:
         """Start `web`, `worker` or `beat`; its log goes to a file in the home folder.
 
-        `crash_at` is a `module:function` at which a worker's processes kill themselves.
+        `crash_at` is a `module:function` at which its processes kill themselves.
         """
         command = [sys.executable, "-m", "promopulse.launcher", name]
-        if crash_at:
+        env = self.env
+        if crash_at and name == "web":
+            env = self.env | {"CRASH_AT": crash_at}
+            command = [*processes.web()[:-1], "promopulse.tests.crash_web:application"]
+            command[command.index("--port") + 1] = str(self.port)
+        elif crash_at:
             celery = processes.worker()
             command = [sys.executable, "-m", "promopulse.tests.crash", crash_at]
             command += celery[celery.index("-A") :]
         log = (self.home / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
-            command, cwd=PROJECT, env=self.env, stdout=log, stderr=log, start_new_session=True
+            command, cwd=PROJECT, env=env, stdout=log, stderr=log, start_new_session=True
         )
         if name == "web":
             wait_for(self._answers, 30, f"web does not answer: {self.log('web')}")
