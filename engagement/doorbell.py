@@ -18,6 +18,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 from kombu.pools import producers
 
+from engagement.metrics import DOORBELL_FAILURES
 from promopulse.lib import redis as fast_redis
 
 MARK = "pp:doorbell"
@@ -42,8 +43,10 @@ def ring() -> bool:
     try:
         first = fast_redis.ask("SET", MARK, b"1", "NX", "PX", lifetime)
     except redis.RedisError:
+        DOORBELL_FAILURES.inc()
         return False
     if first and not _send():
+        DOORBELL_FAILURES.inc()
         return False
     _quiet_until = now + QUIET_SECONDS
     return True

@@ -13,7 +13,7 @@ import msgspec
 from django.db import transaction
 from msgspec import Struct
 
-from engagement import doorbell, wire
+from engagement import doorbell, metrics, wire
 from engagement.window import Events, Window
 from promopulse.lib import context, sql
 from promopulse.lib.strict_json import Unreadable
@@ -142,6 +142,7 @@ def ingest_events(
     if outcome.batch_id is not None:
         transaction.on_commit(doorbell.ring)
     rejected.sort(key=lambda one: one.index)
+    metrics.ingested(outcome.accepted, outcome.duplicates, rejected)
     return outcome
 
 

@@ -13,6 +13,7 @@ from engagement.api.ingest import ingest_events
 from promopulse.lib import context
 from promopulse.lib.context import Actor
 from promopulse.lib.problems import Problem, problem_for
+from promopulse.metrics import UNMATCHED, observe
 
 logger = logging.getLogger("promopulse.requests")
 
@@ -49,6 +50,14 @@ def _csp(path: str, content_type: str) -> str:
     return _STRICT_CSP
 
 
+def _route(request: HttpRequest) -> str:
+    """The route's template: a path could hold anything, and be another one each time."""
+    if request.path_info == INGEST_PATH:
+        return INGEST_PATH[1:]
+    match = request.resolver_match
+    return match.route if match else UNMATCHED
+
+
 class RequestContext:
     """Outermost middleware. Failures under `/api/` that no view saw become problem documents."""
 
@@ -75,6 +84,7 @@ class RequestContext:
         headers["Content-Security-Policy"] = _csp(
             request.path_info, headers.get("Content-Type", "")
         )
+        observe(request.method or "", _route(request), response.status_code, elapsed)
         # Never the query string: it can hold an e-mail address. What was accepted is in a row with
         # its request id, so a line for each would only be noise.
         quiet = response.status_code == 202 and request.path_info == INGEST_PATH
@@ -125,7 +135,7 @@ class RequestContext:
         path = request.path_info
         if _UNPREFIXED.match(path):
             path = f"{_API}v1{path}"
-        if path.startswith((_API, "/health", "/docs", "/redoc", "/problems")):
+        if path.startswith((_API, "/health", "/metrics", "/docs", "/redoc", "/problems")):
             path = path.rstrip("/")
         if path != request.path_info:
             request.path_info = request.path = path

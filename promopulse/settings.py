@@ -64,6 +64,8 @@ RATE_LIMITS = {
         "api_key": "6000/minute",  # per API key, where people have one of the two above
     }.items()
 }
+# Lets a scraper of another machine read /metrics; needed behind a proxy.
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
 # Proxies in front that add to X-Forwarded-For; 0: the header is not believed.
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0)
 
@@ -211,7 +213,7 @@ IDEMPOTENCY_RETENTION = timedelta(hours=48)
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^health"]
+SECURE_REDIRECT_EXEMPT = [r"^health", r"^metrics"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -52,6 +52,7 @@ def _set_environment(servers: Servers) -> None:
     os.environ |= SECRETS | servers.start()
     os.environ["PROMOPULSE_HOME"] = str(servers.home)
     os.environ["PROMOPULSE_ENV_FILE"] = os.devnull
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 
 def _take_own_redis_database(number: int) -> None:

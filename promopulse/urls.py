@@ -8,13 +8,14 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 
-from promopulse import health, pages
+from promopulse import health, metrics, pages
 
 urlpatterns = [
     path("", pages.start, name="start"),
     path("problems/<slug:code>", pages.problem, name="problem"),
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="ready"),
+    path("metrics", metrics.scrape, name="metrics"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("promopulse.api")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),

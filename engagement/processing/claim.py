@@ -2,10 +2,12 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 
-from promopulse.lib import sql
+from promopulse.lib import context, sql
 
 # Rows of the oldest first, until they hold enough events; one row is taken whatever it holds. A
 # row that was claimed before and came back is taken alone: it may be what killed its worker.
@@ -36,7 +38,8 @@ RETURNING batch.id, batch.attempts, (SELECT count(*) FROM waiting)
 
 # The time a statement may take is set here to save a round trip; it ends with the transaction.
 _HOLD = """
-SELECT id, accepted, set_config('statement_timeout', %(timeout)s, true)
+SELECT id, accepted, received_at, request_id, origin,
+    set_config('statement_timeout', %(timeout)s, true)
 FROM engagement_ingestbatch
 WHERE id = ANY(%(rows)s::bigint[]) AND lease_token = %(token)s::uuid AND processed_at IS NULL
 ORDER BY id FOR UPDATE
@@ -65,6 +68,7 @@ class Claim:
 
 def claim() -> Claim | None:
     """Take waiting rows, in a transaction of its own. None when there are none."""
+    context.request_ids.set(())  # those of the rows before
     token = uuid.uuid4()
     taken = sql.fetch_all(
         _CLAIM,
@@ -81,14 +85,20 @@ def claim() -> Claim | None:
     return Claim(rows, token, attempts=taken[0][1], more=taken[0][2] > len(rows))
 
 
-def hold(claim: Claim) -> dict[int, int]:
-    """Lock, inside the processing transaction, the claimed rows that are still ours.
+class Held(NamedTuple):
+    """A claimed row that is locked: how many events it holds, and where they came from."""
 
-    Gives the events each of them holds.
-    """
+    events: int
+    received_at: datetime
+    request_id: str
+    origin: str
+
+
+def hold(claim: Claim) -> dict[int, Held]:
+    """Lock, inside the processing transaction, the claimed rows that are still ours."""
     milliseconds = str(int(settings.PROCESSING_TIMEOUT.total_seconds() * 1000))
     held = sql.fetch_all(_HOLD, {"rows": claim.rows, "token": claim.token, "timeout": milliseconds})
-    return {row: events for row, events, _ in held}
+    return {row: Held(*found) for row, *found, _ in held}
 
 
 def release(claim: Claim) -> None:

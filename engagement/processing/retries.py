@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from engagement import metrics
 from engagement.causes import CAUSES, Category
 from engagement.failures import Failure, classify
 from engagement.models import RetryEvent
@@ -77,6 +78,7 @@ def _take_and_try(rows: int, now: datetime, *, suspects: bool) -> int:
         sql.fetch_all(_REFUND, {"rows": ids})
         breaker.pause(tripped.fingerprint)
         return 0
+    metrics.RETRIED.inc(len(ids))
     return len(ids)
 
 
@@ -125,15 +127,20 @@ def _settle(ids: list[int], sifted: Sifted, now: datetime) -> None:
     rows = _locked(ids)
     moves: settle.Counts = defaultdict(settle.Counter)
     done = []
+    tried = settle.Counter[str]()
+    arrived = []
     for outcome in sifted.outcomes:
         for pk in outcome.counted:
             if pk in rows:
                 done.append(pk)
                 moves[rows[pk].batch_id].update(settle.Counter(retrying=-1, processed=1))
+                tried["processed"] += 1
+                arrived.append((rows[pk].received_at, 1))
         for one in outcome.leftovers:
             if one["batch"] in rows and one["cause"] is None:  # counted from another sending
                 done.append(one["batch"])
                 moves[rows[one["batch"]].batch_id].update(settle.Counter(retrying=-1, duplicates=1))
+                tried["duplicates"] += 1
             elif one["batch"] in rows:
                 cause, _, fingerprint = settle.why(one)
                 _move_on(rows[one["batch"]], cause, fingerprint, now, moves)
@@ -145,6 +152,7 @@ def _settle(ids: list[int], sifted: Sifted, now: datetime) -> None:
     delivered = {event_id for outcome in sifted.outcomes for event_id in outcome.delivered}
     settle.close_letters(delivered - {rows[pk].event_id for pk in done}, now, moves)
     settle.move_counts(moves)
+    transaction.on_commit(lambda: metrics.processed([tried], arrived))
 
 
 def _move_on(

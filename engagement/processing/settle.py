@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import F
 
-from engagement import causes
+from engagement import causes, metrics
 from engagement.causes import Category
 from engagement.models import DeadLetterEvent, IngestBatch, ProcessedEvent, RetryEvent
 from promopulse.lib import sql
@@ -85,6 +85,7 @@ def _settle_replay(
     letter.state = DeadLetterEvent.State.OPEN
     letter.promotion_id, letter.user_id = one["promotion_id"], one["user_id"]
     letter.save()
+    metrics.died(letter.cause)
     return "dead"
 
 
@@ -146,6 +147,7 @@ def pause_after(attempts: int) -> timedelta:
 def bury(row: dict[str, Any], now: datetime) -> None:
     """Make a dead letter."""
     DeadLetterEvent.objects.create(**row, dead_at=now)
+    metrics.died(row["cause"])
 
 
 _CARRIED = """

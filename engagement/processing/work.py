@@ -10,20 +10,22 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
+from engagement import metrics
 from engagement.failures import Failure, classify
 from engagement.models import IngestBatch
 from engagement.processing import again, breaker, settle, statement
-from engagement.processing.claim import Claim, hold, release
+from engagement.processing.claim import Claim, Held, hold, release
 from engagement.processing.deadline import deadline
 from engagement.processing.isolate import sift
 from engagement.processing.statement import Outcome
-from promopulse.lib import sql
+from promopulse.lib import context, sql
 from promopulse.lib.time import db_now
 
 logger = logging.getLogger(__name__)
 
 # Claimed so often without an outcome, a row's workers have died of it.
 SUSPECT_AT = 3
+REQUEST_IDS_SHOWN = 50
 
 _FINISH = """
 UPDATE engagement_ingestbatch batch SET
@@ -80,17 +82,17 @@ def _try(taken: Claim) -> int:
 _Result = tuple[list[Outcome], list[dict[str, Any]]]
 
 
-def _together(rows: dict[int, int]) -> _Result:
+def _together(rows: dict[int, Held]) -> _Result:
     with deadline():
         return [statement.process_inbox(list(rows))], []
 
 
-def _apart(rows: dict[int, int]) -> _Result:
+def _apart(rows: dict[int, Held]) -> _Result:
     outcomes, failed = [], []
     replays = settle.replays_among(rows)
-    for row, events in rows.items():
+    for row, held in rows.items():
         # Dead letters that fail again say nothing new: they must not stop everybody's events.
-        sifted = sift(partial(_part, row), 1, events, watched=row not in replays)
+        sifted = sift(partial(_part, row), 1, held.events, watched=row not in replays)
         outcomes += sifted.outcomes
         how = {one.place: one.fingerprint for one in sifted.failed}
         failed += [
@@ -104,7 +106,7 @@ def _part(row: int, first: int, last: int) -> Outcome:
     return statement.process_inbox([row], first, last)
 
 
-def _suspect_all(rows: dict[int, int]) -> _Result:
+def _suspect_all(rows: dict[int, Held]) -> _Result:
     """Put every event where it is tried alone: one of them ends its worker."""
     logger.error("events suspected of ending their worker", extra={"rows": list(rows)})
     return [], [{**event, "cause": "worker_lost"} for row in rows for event in _events(row, None)]
@@ -120,11 +122,13 @@ def _events(row: int, places: list[int] | None) -> list[dict[str, Any]]:
     return found
 
 
-def _in_transaction(taken: Claim, act: Callable[[dict[int, int]], _Result]) -> int:
+def _in_transaction(taken: Claim, act: Callable[[dict[int, Held]], _Result]) -> int:
     with transaction.atomic():
         rows = hold(taken)
         if not rows:
             return 0
+        # Every log line from here on says whose work it is about, an error's too.
+        context.request_ids.set(_request_ids(rows))
         now = db_now()
         outcomes, unseen = act(rows)
         leftovers = [one for outcome in outcomes for one in outcome.leftovers]
@@ -136,8 +140,20 @@ def _in_transaction(taken: Claim, act: Callable[[dict[int, int]], _Result]) -> i
                 counts[row]["processed"] += counted
         settle.move_counts(moves)
         _finish(list(rows), counts)
-    _log(list(rows), sum(rows.values()))
-    return sum(rows.values())
+    handled = sum(held.events for held in rows.values())
+    logger.info("inbox processed", extra={"rows": len(rows), "events": handled})
+    arrived = [
+        (held.received_at, counts[row]["processed"])
+        for row, held in rows.items()
+        if held.origin == IngestBatch.Origin.API
+    ]
+    metrics.processed(counts.values(), arrived)
+    return handled
+
+
+def _request_ids(rows: dict[int, Held]) -> tuple[str, ...]:
+    found = {held.request_id for held in rows.values()} - {""}
+    return tuple(sorted(found)[:REQUEST_IDS_SHOWN])
 
 
 def _finish(rows: list[int], counts: dict[int, Counter[str]]) -> None:
@@ -161,12 +177,3 @@ def _give_back(taken: Claim) -> None:
             pause = min(2 * pause, 2.0)
         else:
             return
-
-
-def _log(rows: list[int], events: int) -> None:
-    if logger.isEnabledFor(logging.INFO):
-        ids = IngestBatch.objects.filter(pk__in=rows).values_list("request_id", flat=True)
-        logger.info(
-            "inbox processed",
-            extra={"rows": len(rows), "events": events, "request_ids": sorted(set(ids))[:50]},
-        )

@@ -102,6 +102,8 @@ COMMANDS: dict[str, Callable[[], int | None]] = {
 def _become(command: Callable[[], list[str]]) -> None:
     """Turn this process into another: a container's signals then reach the right one."""
     _configure()
+    for name, value in steps.metrics_folder(environment.home()).items():
+        os.environ.setdefault(name, value)
     os.chdir(environment.PROJECT)
     line = command()
     os.execv(line[0], line)  # noqa: S606

@@ -55,6 +55,7 @@ def _start_and_watch(home: Path, instance: Instance, interrupts: Interrupts) -> 
     if demo:
         with _step("demo world", interrupts):
             first_event = _first_event(_finish(processes.manage("demo", "--json"), interrupts))
+    os.environ |= steps.metrics_folder(home, fresh=True)
     # Celery's attempt to end well comes to nothing once nobody reads its output: it stays.
     programs = [
         Program("web", processes.web()),

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,17 @@ def prepare_environment(home: Path, urls: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in noted.items() if not os.environ.get(name)}
     secrets.write_private(file, environment.render(kept | made))
     return made
+
+
+def metrics_folder(home: Path, *, fresh: bool = False) -> dict[str, str]:
+    """The variable that makes processes count together, in a folder of the home.
+
+    A `fresh` one begins at zero: only for whoever starts all the processes.
+    """
+    folder = home / "metrics"
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
 
 
 def collect_static(home: Path, finish: Callable[[list[str]], object]) -> None:

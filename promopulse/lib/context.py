@@ -16,10 +16,13 @@ class Actor:
 SYSTEM = Actor()
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+# Of the requests a worker is dealing with.
+request_ids: ContextVar[tuple[str, ...]] = ContextVar("request_ids", default=())
 actor: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
 
 
 def begin(new_request_id: str, new_actor: Actor = SYSTEM) -> None:
     """Start a piece of work; threads are reused, so nothing of the one before may stay."""
     request_id.set(new_request_id)
+    request_ids.set(())
     actor.set(new_actor)

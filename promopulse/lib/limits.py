@@ -20,8 +20,11 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from promopulse.lib.errors import RateLimited
+from promopulse.lib.metrics import counter
 from promopulse.lib.problems import problem_for
 from promopulse.lib.redis import circuit, client
+
+REFUSED = counter("promopulse_rate_limited", "Requests and events over a limit.", "limit")
 
 _PREFIX = "promopulse:limit"
 _T = TypeVar("_T")
@@ -51,7 +54,10 @@ def hit(name: str, *who: str) -> Verdict | None:
     if not settings.RATE_LIMITS_ON:
         return None
     rate = _rate(settings.RATE_LIMITS[name])
-    return _ask(lambda limiter: _hit(limiter, rate, name, *who))
+    verdict = _ask(lambda limiter: _hit(limiter, rate, name, *who))
+    if not verdict.allowed:
+        REFUSED.labels(name).inc()
+    return verdict
 
 
 def limited_by_address(

@@ -11,6 +11,15 @@ from promopulse.lib import context
 def add_request_id(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
     if request_id := context.request_id.get():
         event.setdefault("request_id", request_id)
+    if request_ids := context.request_ids.get():
+        event.setdefault("request_ids", request_ids)
+    return event
+
+
+def drop_task_data(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Celery sends a failed task's arguments and its traceback along, which `exception` has."""
+    if str(event.get("logger", "")).startswith("celery."):
+        event.pop("data", None)
     return event
 
 
@@ -18,6 +27,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(),
+    drop_task_data,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     add_request_id,
 ]

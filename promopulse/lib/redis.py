@@ -20,7 +20,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
+from promopulse.lib.metrics import counter
+
 logger = logging.getLogger(__name__)
+
+FAILURES = counter(
+    "promopulse_redis_failures", "Calls that Redis or the broker did not answer well.", "server"
+)
 
 CONNECT_SECONDS = 0.2
 ANSWER_SECONDS = 0.3
@@ -59,6 +65,7 @@ class Circuit:
         with self._lock:
             self._try_at = time.monotonic() + REST_SECONDS
             known, self._broken = self._broken, True
+        FAILURES.labels(self.name).inc()
         if not known:
             logger.warning("%s left alone", self.name, extra={"error": type(error).__name__})
 
