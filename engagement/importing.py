@@ -83,7 +83,7 @@ class EventImporter:
         self._report = report
         self._send = send
         self._settle = settle
-        self._columns = Columns(FIELDS, ALIASES | dict(renames))
+        self._columns = Columns(FIELDS, renames, ALIASES)
         make = make_users if create_users else None
         self._users = Ids("user_id", source, fetch=user_ids, make=make)
         self._promotions = Ids("promotion_id", source, fetch=promotion_ids)
@@ -116,7 +116,8 @@ class EventImporter:
         self._tell(0)
         self.close()
         if self._settle is not None:
-            self._settle(self._batches)
+            if self._batches:
+                self._settle(self._batches)
             for name, count in settled(self._batches).items():
                 self._report.count(name, count)
 

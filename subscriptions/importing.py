@@ -83,7 +83,7 @@ class SubscriptionImporter:
 
     def __init__(self, report: Report, *, source: str | None, renames: Mapping[str, str]) -> None:
         self._report = report
-        self._columns = Columns(FIELDS, ALIASES | dict(renames))
+        self._columns = Columns(FIELDS, renames, ALIASES)
         self._users = Ids("user_id", source, fetch=user_ids)
         self._promotions = Ids("promotion_id", source, fetch=promotion_ids)
         self._now = db_now()

@@ -150,6 +150,8 @@ def test_users_are_made_where_asked_for(world, tmp_path):
     path = ndjson(tmp_path / "rows", known)
     arguments = (path, *DIRECT, "--map", "segment=user_id")
     assert run("import_events", *arguments).data["failed"] == 6
+    alias = (*arguments[:-1], "segment=customer_id")
+    assert run("import_events", *alias).data == run("import_events", *arguments).data
     done = run("import_events", *arguments, "--create-users")
     assert (done.code, done.data["users_created"], done.data["accepted"]) == (0, 2, 6)
     assert totals() == {"VIEW": (9, 3, "0.00")}

@@ -138,6 +138,8 @@ def test_columns_are_fields_or_metadata():
     assert split({"metadata": '{"a": 1}'}) == ({}, {"a": 1})
     with pytest.raises(Invalid, match="Two columns"):
         split({"segment": 3, "user_id": 4})
+    split = Columns({"user_id"}, {"segment": "customer_id"}, {"customer_id": "user_id"}).split
+    assert split({"segment": 3}) == split({"customer_id": 3}) == ({"user_id": 3}, {})
     for wrong in ("{", "[]", 3, "\ud800"):
         with pytest.raises(Invalid, match="JSON object"):
             split({"metadata": wrong})

@@ -18,11 +18,20 @@ METADATA = "metadata"
 
 
 class Columns:
-    """Which columns are fields, under which names; everything else is metadata."""
+    """Which columns are fields, under which names; everything else is metadata.
 
-    def __init__(self, fields: set[str], renames: Mapping[str, str] | None = None) -> None:
+    An alias is another name of a field: a column may have it, and be renamed to it.
+    """
+
+    def __init__(
+        self,
+        fields: set[str],
+        renames: Mapping[str, str] | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
         self._fields = frozenset(fields)
         self._renames = dict(renames or {})
+        self._aliases = dict(aliases or {})
 
     def split(self, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The fields that say something, and the metadata. Raises Invalid."""
@@ -30,6 +39,7 @@ class Columns:
         metadata: dict[str, Any] = {}
         for column, value in values.items():
             name = self._renames.get(column, column)
+            name = self._aliases.get(name, name)
             if name not in self._fields:
                 if value is not None:
                     metadata[name] = value
