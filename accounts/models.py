@@ -115,6 +115,9 @@ class User(AbstractBaseUser):
     def get_short_name(self) -> str:
         return self.name or str(self)
 
+    def get_full_name(self) -> str:
+        return self.name
+
     @property
     def is_staff(self) -> bool:
         """Whether the person may open the admin at all."""

@@ -62,6 +62,21 @@ def test_rows_are_found_by_promotion(ops, traffic, name):
         assert page.context["cl"].result_count == count
 
 
+def test_a_bound_is_no_count_and_no_filter_has_nothing_to_show_all_of(ops, monkeypatch):
+    person = UserFactory(name="Nia")
+    words = ops.get("/admin/accounts/user/").content.decode()
+    assert "or more" not in words
+    assert "Show all" not in words
+    assert "Show all" in ops.get(f"/admin/accounts/user/?q={person.pk}").content.decode()
+    monkeypatch.setattr("promopulse.lib.admin.COUNTED_TO", 2)
+    assert "2 or more users" in " ".join(ops.get("/admin/accounts/user/").content.decode().split())
+
+
+def test_the_console_names_who_is_signed_in(client):
+    client.force_login(UserFactory(role="ops", name="Omar Ops"))
+    assert "Omar Ops" in client.get("/admin/").content.decode()
+
+
 def test_customers_and_marketers_do_not_see_events(client):
     for role, status in (("customer", 302), ("marketer", 403)):
         client.force_login(UserFactory(role=role))

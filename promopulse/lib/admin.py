@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.admin import TabularInline as ThemedTabularInline
+from unfold.views import ChangeList
 
 from promopulse.lib.errors import DomainError
 from promopulse.lib.fields import MAX_ID
@@ -18,10 +19,28 @@ from promopulse.lib.pagination import COUNTED_TO
 class BoundedPaginator(Paginator):
     """Counts to 10,000 and no further: a count of a large table would hold the page up."""
 
+    template_name = "admin/pages.html"  # the theme's own would pass the bound off as the count
+
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
         return int(rows.order_by()[:COUNTED_TO].count())
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there may be more than were counted."""
+        return self.count >= COUNTED_TO
+
+
+class BoundedList(ChangeList):
+    """The theme offers "Show all" wherever the full count differs from that of the filter; it is
+    not known here, so a list without filters would offer it for nothing.
+    """
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
 
 
 def whole_id(words: str) -> int | None:
@@ -47,6 +66,9 @@ class BaseAdmin(ThemedModelAdmin):
     list_per_page = 50
     paginator = BoundedPaginator
     show_full_result_count = False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return BoundedList
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
