@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 
 from promopulse.lib.errors import REASONS
 from promopulse.lib.problems import Problem
@@ -11,6 +12,11 @@ from promopulse.lib.problems import Problem
 
 def start(request: HttpRequest) -> HttpResponse:
     return render(request, "start.html")
+
+
+def icon(request: HttpRequest) -> HttpResponse:
+    """Where every browser looks, also on the pages of the libraries."""
+    return redirect(static("promopulse/icon.svg"))
 
 
 def problem(request: HttpRequest, code: str) -> HttpResponse:

@@ -12,6 +12,7 @@ from promopulse import health, metrics, pages
 
 urlpatterns = [
     path("", pages.start, name="start"),
+    path("favicon.ico", pages.icon, name="icon"),
     path("problems/<slug:code>", pages.problem, name="problem"),
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="ready"),

@@ -52,6 +52,10 @@ def test_pages_load_nothing_from_elsewhere(client, path):
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', client.get(path).content.decode())
 
 
+def test_a_browser_finds_the_icon(client):
+    assert client.get("/favicon.ico")["Location"].startswith("/static/promopulse/icon")
+
+
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v2/users"])
 def test_nothing_under_api_is_html(client, path):
     assert client.get(path)["Content-Type"] == "application/problem+json"
