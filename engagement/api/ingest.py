@@ -56,7 +56,11 @@ def ingest_events(request: HttpRequest) -> HttpResponse:
         if content_type == "application/x-ndjson":
             return _many(request, caller, window, ndjson=True)
         if content_type != "application/json":
-            return Problem(request, "unsupported_media_type")
+            return Problem(
+                request,
+                "unsupported_media_type",
+                "Content-Type: application/json is needed; application/x-ndjson for many events.",
+            )
         if _MANY.match(request.body):
             return _many(request, caller, window, ndjson=False)
         return _one(request, caller, window)

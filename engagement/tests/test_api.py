@@ -180,7 +180,8 @@ def test_a_body_of_11_mb(shop):
 
 
 def test_other_content_types_and_methods(shop):
-    problem(raw(shop, "{}", "text/plain"), 415, "unsupported_media_type")
+    answer = problem(raw(shop, "{}", "text/plain"), 415, "unsupported_media_type")
+    assert "application/json is needed" in answer["detail"]
     problem(shop.get(URL), 405, "method_not_allowed")
 
 
