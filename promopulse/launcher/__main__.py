@@ -46,6 +46,7 @@ def stop() -> None:
     home = environment.home()
     stop_running(home)
     services.stop(home)
+    print(f"Nothing runs from {home} now.", file=sys.stderr)
 
 
 def migrate() -> None:

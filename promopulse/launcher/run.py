@@ -37,6 +37,7 @@ def run(home: Path) -> None:
             _start_and_watch(home, instance, interrupts)
         finally:
             services.stop(home)
+        print(f"Stopped. The data stays in {home}.", flush=True)
     except Interrupted:
         pass
     finally:

@@ -121,6 +121,7 @@ def test_it_serves_refuses_a_second_one_and_leaves_nothing_behind(run, tmp_path)
     assert running.status_of("/health/ready") == 200
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(timeout=60) == 0, kept
+    assert running.said().endswith(f"Stopped. The data stays in {running.home}.\n")
     assert running.processes() == []
 
 
