@@ -22,6 +22,7 @@ def audit_is_clean(instance):
 
 def recover(instance, seconds=60):
     """Start what a test had killed; everything that waits is handled in time."""
+    instance.supervise()
     for name in ("worker", "beat"):
         if name not in instance.processes:
             instance.start(name)

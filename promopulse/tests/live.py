@@ -85,6 +85,13 @@ class Instance:
         if name == "web":
             wait_for(self._answers, 30, f"web does not answer: {self.log('web')}")
 
+    def supervise(self) -> None:
+        """Start again what has ended by itself, as the launcher's supervisor does."""
+        for name, process in list(self.processes.items()):
+            if process.poll() is not None:
+                self.processes.pop(name)
+                self.start(name)
+
     def kill(self, name: str) -> None:
         """SIGKILL the process and all it has started."""
         process = self.processes.pop(name)
