@@ -6,8 +6,7 @@ import time
 
 from benchmarks import copyraw
 from benchmarks.report import Row
-from benchmarks.world import World, bodies
-from promopulse.tests.live import API_KEY
+from benchmarks.world import KEY, World, bodies
 
 EVENTS_PER_REQUEST = 500
 CONNECTIONS = 4
@@ -50,7 +49,7 @@ def _send(world: World, requests: list[bytes]) -> None:
 
     def post(mine: list[bytes]) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", world.instance.port)
-        headers = {"Authorization": f"Api-Key {API_KEY}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Api-Key {KEY}", "Content-Type": "application/json"}
         for body in mine:
             connection.request("POST", "/api/v1/events/ingest", body, headers)
             response = connection.getresponse()

@@ -12,9 +12,9 @@ from statistics import quantiles
 import msgspec
 
 from benchmarks.report import Row
-from benchmarks.world import World
+from benchmarks.world import KEY, World
 from promopulse.environment import PROJECT
-from promopulse.tests.live import API_KEY, free_port, wait_for
+from promopulse.tests.live import free_port, wait_for
 
 CONNECTIONS = 4
 RATE = 500  # events a second, for the delay
@@ -93,7 +93,7 @@ def _post_all(port: int, requests: list[bytes], rate: float = 0.0) -> None:
 
 def _post(port: int, requests: list[bytes], rate: float) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    headers = {"Authorization": f"Api-Key {API_KEY}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Api-Key {KEY}", "Content-Type": "application/json"}
     started = time.perf_counter()
     for number, body in enumerate(requests):
         if rate:

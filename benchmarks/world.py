@@ -12,6 +12,9 @@ import msgspec
 
 from promopulse.tests.live import Instance
 
+# Without events:bulk, so that the sliding window is part of what is measured.
+KEY = "pp_bench0000000_" + "k" * 43
+
 USERS = 10_000
 PROMOTIONS = 200
 HOURS = 24
@@ -38,9 +41,11 @@ class World:
 
     def __enter__(self) -> "World":
         self.instance = Instance(Path(self._folder.name))
+        # Everything is on; the window is taken, but never full.
         self.instance.env |= {"LOG_LEVEL": "WARNING", "RATE_LIMITS": "on"}
+        self.instance.env["INGEST_WINDOW_LIMIT"] = "1000"
         self.instance.manage("migrate")
-        self.instance.make_key()
+        self.instance.make_key(KEY, "events:write")
         self.instance.sql(_FILL)
         self._subscribe()
         self.instance.sql("VACUUM ANALYZE")

@@ -52,11 +52,11 @@ class Instance:
             check=check,
         )
 
-    def make_key(self) -> None:
-        """Make API_KEY known to the instance, with every scope."""
+    def make_key(self, text: str = API_KEY, *scopes: str) -> None:
+        """Make a key known to the instance; with every scope unless some are named."""
         self.python(
             "from accounts.keys import create_key; from accounts.roles import Scope; "
-            f"create_key(name='live', scopes=list(Scope.values), text={API_KEY!r})"
+            f"create_key(name='live', scopes={list(scopes)} or list(Scope.values), text={text!r})"
         )
 
     def python(self, code: str) -> str:
