@@ -5,7 +5,7 @@ tries that ended their worker. Such events are suspects: they are tried one at a
 when they have ended three workers.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime
 from typing import Any
 
@@ -108,7 +108,7 @@ def _part(ids: list[int], first: int, last: int) -> Outcome:
 def _bury_killers(ids: list[int], now: datetime) -> list[int]:
     """Bury those that have ended too many workers; gives the others."""
     rows = _locked(ids)
-    moves: settle.Counts = defaultdict(settle.Counter)
+    moves: settle.Counts = defaultdict(Counter)
     for pk, row in list(rows.items()):
         if row.attempts - len(row.history) > LOST_WORKERS:
             _move_on(row, "worker_lost", "worker_lost", now, moves, dead=True)
@@ -125,21 +125,21 @@ def _locked(ids: list[int]) -> dict[int, RetryEvent]:
 
 def _settle(ids: list[int], sifted: Sifted, now: datetime) -> None:
     rows = _locked(ids)
-    moves: settle.Counts = defaultdict(settle.Counter)
+    moves: settle.Counts = defaultdict(Counter)
     done = []
-    tried = settle.Counter[str]()
+    tried = Counter[str]()
     arrived = []
     for outcome in sifted.outcomes:
         for pk in outcome.counted:
             if pk in rows:
                 done.append(pk)
-                moves[rows[pk].batch_id].update(settle.Counter(retrying=-1, processed=1))
+                moves[rows[pk].batch_id].update(Counter(retrying=-1, processed=1))
                 tried["processed"] += 1
                 arrived.append((rows[pk].received_at, 1))
         for one in outcome.leftovers:
             if one["batch"] in rows and one["cause"] is None:  # counted from another sending
                 done.append(one["batch"])
-                moves[rows[one["batch"]].batch_id].update(settle.Counter(retrying=-1, duplicates=1))
+                moves[rows[one["batch"]].batch_id].update(Counter(retrying=-1, duplicates=1))
                 tried["duplicates"] += 1
             elif one["batch"] in rows:
                 cause, _, fingerprint = settle.why(one)
@@ -181,4 +181,4 @@ def _move_on(
     }
     row.delete()
     settle.bury(kept, now)
-    moves[row.batch_id].update(settle.Counter(retrying=-1, dead=1))
+    moves[row.batch_id].update(Counter(retrying=-1, dead=1))
