@@ -1,0 +1,79 @@
+"""Fixtures of the browser tests: one site and one browser for all, windows of its own for each.
+
+A test fails on anything that went wrong in its windows: a script that stopped, an error on the
+console, a violation of the content security policy, an answer of 500.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promopulse.tests.browser import chromium, site
+from promopulse.tests.browser.window import Window, opener
+from promopulse.tests.live import Instance
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    made = site.start(tmp_path_factory.mktemp("site"))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    try:
+        executable = chromium.path()
+    except chromium.Missing as missing:
+        pytest.skip(str(missing))
+    with sync_playwright() as driver:
+        launched = driver.chromium.launch(
+            executable_path=executable, args=chromium.arguments(), chromium_sandbox=False
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def known_people() -> dict[str, Any]:
+    """Cookies of those who have logged in before: a password takes a third of a second."""
+    return {}
+
+
+@pytest.fixture
+def window(
+    browser: Any, instance: Instance, known_people: dict[str, Any]
+) -> Iterator[Callable[..., Window]]:
+    """Opens windows: `window("mia", size=NARROW, dark=True)`, `window()` for nobody."""
+    make = opener(browser, f"http://127.0.0.1:{instance.port}")
+    opened: list[Window] = []
+
+    def open_for(person: str = "", **how: Any) -> Window:
+        if person in known_people:
+            how["storage_state"] = known_people[person]
+        made = make(**how)
+        opened.append(made)
+        if person and person not in known_people:
+            made.log_in(site.email_of(person), site.password_of(person))
+            known_people[person] = made.context.storage_state()
+        return made
+
+    yield open_for
+    problems = [problem for made in opened for problem in made.problems]
+    for made in opened:
+        made.context.close()
+    assert problems == []
