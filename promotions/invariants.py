@@ -13,8 +13,9 @@ INVARIANTS = [
         LEFT JOIN (
             SELECT budget_id,
                 sum(amount) FILTER (WHERE kind = 'fund') AS total,
-                sum(CASE kind WHEN 'reserve' THEN amount WHEN 'capture' THEN -amount
-                    WHEN 'release' THEN -amount ELSE 0 END) AS reserved,
+                sum(CASE WHEN kind = 'reserve' THEN amount
+                    WHEN kind = 'release' OR kind = 'capture' AND was_reserved THEN -amount
+                    ELSE 0 END) AS reserved,
                 sum(CASE kind WHEN 'capture' THEN amount WHEN 'reverse' THEN -amount
                     ELSE 0 END) AS spent
             FROM promotions_budgetentry GROUP BY budget_id

@@ -126,7 +126,11 @@ class Promotion(models.Model):
             models.Index(fields=["created_at", "id"], name="promotions_created"),
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="promotions_name_trgm"),
         ]
-        triggers = [triggers.lifecycle, triggers.only_drafts_are_deleted]
+        triggers = [
+            triggers.lifecycle,
+            triggers.only_drafts_are_deleted,
+            triggers.edition_follows,
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -149,6 +153,23 @@ class Promotion(models.Model):
             budget_left=self.budget_left(),
             at=at,
         )
+
+
+class Edition(models.Model):
+    """One row at most: which edition of the active promotions this is.
+
+    `number` is a new one with every change of an active promotion that a cache of their terms would
+    miss: activated, paused, resumed, renamed, ended. The rest of them is fixed by then.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    number = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="promotions_edition_one_row", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return str(self.number)
 
 
 class PromotionTarget(models.Model):
@@ -211,7 +232,9 @@ class Budget(models.Model):
 class BudgetEntry(models.Model):
     """One movement of a budget; append-only. The sum of the entries is the budget.
 
-    Only a fund may be negative: a draft's total can be lowered.
+    Only a fund may be negative: a draft's total can be lowered. Every other entry is written by the
+    trigger of the row it is for, `subject_id`: a reserve or release by a reservation, a capture by
+    a redemption, a reverse by a reversal.
     """
 
     class Kind(models.TextChoices):
@@ -224,7 +247,11 @@ class BudgetEntry(models.Model):
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="entries")
     kind = models.CharField(max_length=7, choices=Kind.choices)
     amount = money.MoneyField()
-    reason = models.CharField(max_length=500, blank=True)
+    was_reserved = models.BooleanField(
+        db_default=False, help_text="A capture of money that was reserved before."
+    )
+    subject_id = models.BigIntegerField(null=True, help_text="The row this money moved for.")
+    reason = models.CharField(max_length=500, blank=True, db_default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -242,6 +269,7 @@ class BudgetEntry(models.Model):
         ]
         indexes = [models.Index(fields=["budget", "id"], name="promotions_budgetentry_page")]
         triggers = [
+            triggers.money_comes_with_its_row,
             triggers.ledger_moves_budget,
             triggers.ledger_is_kept,
             triggers.ledger_goes_with_its_budget,

@@ -23,7 +23,7 @@ def _changed(columns: tuple[str, ...]) -> str:
     return " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
 
 
-def _of_draft(words: str, constraint: str) -> str:
+def of_draft(words: str, constraint: str) -> str:
     """The promotion of this row must be a draft, and stay one until the transaction ends."""
     return f"""
         PERFORM 1 FROM promotions_promotion
@@ -76,7 +76,7 @@ audience_of_drafts = pgtrigger.Trigger(
         IF TG_OP = 'UPDATE' AND {_changed(("promotion_id",))} THEN
             {_REFUSE.format("an audience stays", "promotions_promotiontarget_locked")}
         END IF;
-        {_of_draft("the audience is locked", "promotions_promotiontarget_locked")}
+        {of_draft("the audience is locked", "promotions_promotiontarget_locked")}
     """,
 )
 
@@ -85,7 +85,7 @@ budget_of_drafts = pgtrigger.Trigger(
     name="budget_of_drafts",
     operation=pgtrigger.Insert | pgtrigger.Delete,
     when=pgtrigger.Before,
-    func=_of_draft("the budget is locked", "promotions_budget_locked"),
+    func=of_draft("the budget is locked", "promotions_budget_locked"),
 )
 
 # The ledger row is the write: it moves the counters, and nothing else may.
@@ -105,12 +105,42 @@ ledger_moves_budget = pgtrigger.Trigger(
             total = total + CASE WHEN NEW.kind = 'fund' THEN NEW.amount ELSE 0 END,
             reserved = reserved + CASE NEW.kind
                 WHEN 'reserve' THEN NEW.amount
-                WHEN 'capture' THEN -NEW.amount
+                WHEN 'capture' THEN CASE WHEN NEW.was_reserved THEN -NEW.amount ELSE 0 END
                 WHEN 'release' THEN -NEW.amount ELSE 0 END,
             spent = spent + CASE NEW.kind
                 WHEN 'capture' THEN NEW.amount
                 WHEN 'reverse' THEN -NEW.amount ELSE 0 END
         WHERE id = NEW.budget_id;
+        RETURN NULL;
+    """,
+)
+
+# Money is reserved, spent and given back by the rows it is for: their triggers write the ledger.
+money_comes_with_its_row = pgtrigger.Trigger(
+    name="money_comes_with_its_row",
+    operation=pgtrigger.Insert,
+    when=pgtrigger.Before,
+    condition=pgtrigger.Q(new__kind__in=["reserve", "capture", "release", "reverse"]),
+    func=f"""
+        IF pg_trigger_depth() < 2 THEN
+            {_REFUSE.format("money moves with its row", "promotions_budgetentry_unowned")}
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+# Caches of what is active compare this number; it is new with every change they would miss.
+edition_follows = pgtrigger.Trigger(
+    name="edition_follows",
+    operation=pgtrigger.Insert | pgtrigger.Update,
+    when=pgtrigger.After,
+    condition=pgtrigger.Condition("NEW.status <> 'draft'"),
+    func=f"""
+        IF TG_OP = 'INSERT' OR {_changed(("status", "paused_at", "name"))} THEN
+            INSERT INTO promotions_edition (id, number)
+                VALUES (1, nextval('promotions_edition_numbers'))
+                ON CONFLICT (id) DO UPDATE SET number = EXCLUDED.number;
+        END IF;
         RETURN NULL;
     """,
 )

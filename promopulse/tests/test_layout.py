@@ -18,8 +18,15 @@ OUR_APPS = {
         "AuditEntry",
         "IdempotencyRecord",
     },
-    "promotions": {"Promotion", "PromotionTarget", "Budget", "BudgetEntry"},
-    "discounts": set(),
+    "promotions": {"Promotion", "PromotionTarget", "Budget", "BudgetEntry", "Edition"},
+    "discounts": {
+        "Discount",
+        "DailyUse",
+        "Reservation",
+        "Redemption",
+        "Reversal",
+        "GrantOutbox",
+    },
     "coupons": set(),
     "subscriptions": {"Subscription"},
     "engagement": {

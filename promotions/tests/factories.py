@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import factory
+import pgtrigger
 from factory.django import DjangoModelFactory
 
 from promotions.models import Budget, BudgetEntry, Promotion, PromotionTarget
@@ -29,6 +30,7 @@ class PromotionFactory(DjangoModelFactory):
         status = kwargs.pop("status", Status.DRAFT)
         life = {name: kwargs.pop(name) for name in _LIFE if name in kwargs}
         budget = kwargs.pop("budget", None)
+        while_draft = kwargs.pop("while_draft", None)
         users, pools = kwargs.pop("users", ()), kwargs.pop("pools", ())
         kwargs.setdefault("is_targeted", bool(users or pools))
         promotion = super()._create(model_class, *args, **kwargs)
@@ -38,6 +40,8 @@ class PromotionFactory(DjangoModelFactory):
         )
         if budget is not None:
             BudgetFactory(promotion=promotion, total=budget)
+        if while_draft:
+            while_draft(promotion)
         if status != Status.DRAFT:
             ended_at = life.pop("ended_at", None)
             _move(promotion, status=Status.ACTIVE, **life)
@@ -72,6 +76,12 @@ class BudgetFactory(DjangoModelFactory):
             BudgetEntry.objects.create(budget=budget, kind="fund", amount=total)
             budget.refresh_from_db()
         return budget
+
+
+def spend(promotion: Promotion, amount: Any) -> None:
+    """Reserve some of a budget without the row it would be for."""
+    with pgtrigger.ignore("promotions.BudgetEntry:money_comes_with_its_row"):
+        BudgetEntry.objects.create(budget=promotion.budget, kind="reserve", amount=amount)
 
 
 def _move(promotion: Promotion, **columns: Any) -> None:

@@ -7,12 +7,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.factories import UserFactory
-from promotions.models import BudgetEntry
 from promotions.tests.admin_pages import LIST, logged_in
 from promotions.tests.factories import (
     ActivePromotionFactory,
     EndedPromotionFactory,
     PromotionFactory,
+    spend,
 )
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ def test_the_window_in_its_zone_and_in_utc(client):
 
 def test_money_spent_of_the_total(client):
     promotion = ActivePromotionFactory(budget=10_000, currency="EUR")
-    BudgetEntry.objects.create(budget=promotion.budget, kind="reserve", amount=1200)
+    spend(promotion, 1200)
     PromotionFactory()
     page = client.get(LIST).content.decode()
     assert "1,200.00 of 10,000.00 EUR" in page

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import pgtrigger
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.utils import IntegrityError
@@ -179,12 +180,25 @@ def test_a_deleted_draft_takes_its_ledger_along():
     assert not BudgetEntry.objects.exists()
 
 
+OWNED = "promotions.BudgetEntry:money_comes_with_its_row"
+
+
 def _entry(budget: Budget) -> Callable[..., None]:
     def write(kind: str, amount: Any) -> None:
-        with transaction.atomic():
-            BudgetEntry.objects.create(budget=budget, kind=kind, amount=amount)
+        with pgtrigger.ignore(OWNED), transaction.atomic():
+            BudgetEntry.objects.create(
+                budget=budget, kind=kind, amount=amount, was_reserved=kind == "capture"
+            )
 
     return write
+
+
+@pytest.mark.parametrize("kind", ["reserve", "capture", "release", "reverse"])
+def test_money_moves_only_with_the_row_it_is_for(kind):
+    budget = ActivePromotionFactory(budget=10).budget
+    with pytest.raises(IntegrityError) as refused, transaction.atomic():
+        BudgetEntry.objects.create(budget=budget, kind=kind, amount=1)
+    assert constraint_of(refused.value) == "promotions_budgetentry_unowned"
 
 
 def test_no_movement_passes_the_total():

@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.tests.factories import PoolFactory, PoolMembershipFactory, UserFactory
-from promotions.models import BudgetEntry, Promotion
+from promotions.models import Promotion
 from promotions.states import EffectiveStatus, Status, effective_status
 from promotions.tests.factories import (
     ActivePromotionFactory,
     EndedPromotionFactory,
     PromotionFactory,
+    spend,
 )
 
 START, END = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
@@ -70,7 +71,7 @@ def test_python_and_sql_agree(status, paused, budget, taken, at):
         **({"ended_at": END} if status == Status.ENDED else {}),
     )
     if budget and taken:
-        BudgetEntry.objects.create(budget=promotion.budget, kind="reserve", amount=taken)
+        spend(promotion, taken)
     promotion = Promotion.objects.get(pk=promotion.pk)
     found = [
         wanted

@@ -16,6 +16,7 @@ from promotions.tests.factories import (
     ActivePromotionFactory,
     EndedPromotionFactory,
     PromotionFactory,
+    spend,
 )
 from promotions.tests.trail import entries, stored
 
@@ -315,7 +316,7 @@ def test_a_copy_starts_afresh():
     original = ActivePromotionFactory(
         name="x" * 255, source_id="shop:1", metadata={"a": 1}, users=[user], pools=[pool], budget=10
     )
-    BudgetEntry.objects.create(budget=original.budget, kind="reserve", amount=4)
+    spend(original, 4)
     copy = services.duplicate(original.pk, reason="again next year")
     copy.refresh_from_db()
     assert (copy.status, copy.source_id, copy.activated_at, copy.version) == (

@@ -9,10 +9,11 @@ from engagement import partitions
 from engagement.invariants import INVARIANTS as ENGAGEMENT
 from promopulse.lib import commands
 from promopulse.lib.invariants import violations
+from promotions.discounts.invariants import INVARIANTS as DISCOUNTS
 from promotions.invariants import INVARIANTS as PROMOTIONS
 from subscriptions.invariants import INVARIANTS as SUBSCRIPTIONS
 
-INVARIANTS = [*ENGAGEMENT, *PROMOTIONS, *SUBSCRIPTIONS, *ACCOUNTS]
+INVARIANTS = [*ENGAGEMENT, *PROMOTIONS, *DISCOUNTS, *SUBSCRIPTIONS, *ACCOUNTS]
 
 
 class Command(commands.Command):

@@ -1,0 +1,51 @@
+"""A discount granted at once."""
+
+from decimal import Decimal
+
+from accounts.errors import UserNotFound
+from promopulse.lib.refusals import heard
+from promopulse.lib.sql import fetch_one
+from promotions.discounts import errors
+from promotions.discounts.models import Redemption
+from promotions.discounts.services.pricing import asked
+
+COLUMNS = tuple(field.attname for field in Redemption._meta.concrete_fields)
+
+# One statement: its trigger judges, takes the day and the money, and writes ledger and outbox.
+_GRANT = f"""
+    INSERT INTO discounts_redemption
+        (promotion_id, user_id, order_id, currency, cart_value, delivery_charge, wanted, limited_by)
+    SELECT %(promotion_id)s, id, %(order_id)s, %(currency)s, %(cart_value)s, %(delivery_charge)s,
+        %(wanted)s, %(limited_by)s
+    FROM accounts_user WHERE id = %(user_id)s AND erased_at IS NULL
+    RETURNING {", ".join(COLUMNS)}
+"""
+
+
+def grant(
+    *,
+    promotion_id: int,
+    user_id: int,
+    cart_value: Decimal,
+    delivery_charge: Decimal = Decimal(0),
+    currency: str | None = None,
+    order_id: str | None = None,
+) -> Redemption:
+    """Give a promotion's discount on a cart: all of it, or what the budget has left.
+
+    `currency` None is the promotion's. The row is exact by itself; callers that write more wrap it
+    in their transaction, and take it last: it locks the promotion's budget.
+    Raises CampaignNotFound, UserNotFound, Invalid, or one of errors.OF_A_GRANT.
+    """
+    row = asked(
+        promotion_id=promotion_id,
+        user_id=user_id,
+        cart_value=cart_value,
+        delivery_charge=delivery_charge,
+        currency=currency,
+    )
+    with heard(*errors.OF_A_GRANT):
+        granted = fetch_one(_GRANT, row | {"order_id": order_id or None})
+    if granted is None:
+        raise UserNotFound()
+    return Redemption.from_db("default", COLUMNS, granted)

@@ -1,0 +1,113 @@
+"""Money and a day's use held at checkout: reserve, then capture or release."""
+
+from decimal import Decimal
+
+from accounts.errors import UserNotFound
+from promopulse.lib.errors import Invalid
+from promopulse.lib.refusals import heard
+from promopulse.lib.sql import fetch_all, fetch_one
+from promotions.discounts import errors
+from promotions.discounts.models import MAX_TTL, Redemption, Reservation
+from promotions.discounts.services import granting
+from promotions.discounts.services.pricing import asked
+
+DEFAULT_TTL = 900  # seconds
+_COLUMNS = tuple(field.attname for field in Reservation._meta.concrete_fields)
+
+_RESERVE = f"""
+    INSERT INTO discounts_reservation (promotion_id, user_id, currency, cart_value,
+        delivery_charge, wanted, limited_by, ttl_seconds)
+    SELECT %(promotion_id)s, id, %(currency)s, %(cart_value)s, %(delivery_charge)s, %(wanted)s,
+        %(limited_by)s, %(ttl_seconds)s
+    FROM accounts_user WHERE id = %(user_id)s AND erased_at IS NULL
+    RETURNING {", ".join(_COLUMNS)}
+"""
+# `own` is the only user whose reservations may be touched, or null for anybody's.
+_CAPTURE = f"""
+    INSERT INTO discounts_redemption (reservation_id, order_id)
+    SELECT id, %(order_id)s FROM discounts_reservation
+        WHERE id = %(id)s AND (%(own)s::bigint IS NULL OR user_id = %(own)s)
+    RETURNING {", ".join(granting.COLUMNS)}
+"""
+_RELEASE = f"""
+    UPDATE discounts_reservation SET state = 'released'
+        WHERE id = %(id)s AND (%(own)s::bigint IS NULL OR user_id = %(own)s)
+    RETURNING {", ".join(_COLUMNS)}
+"""
+_OVERDUE = """
+    SELECT DISTINCT promotion_id FROM discounts_reservation
+    WHERE state = 'open' AND expires_at <= %(at)s ORDER BY promotion_id
+"""
+
+
+def reserve(
+    *,
+    promotion_id: int,
+    user_id: int,
+    cart_value: Decimal,
+    delivery_charge: Decimal = Decimal(0),
+    currency: str | None = None,
+    ttl_seconds: int = DEFAULT_TTL,
+) -> Reservation:
+    """Hold a discount for a while, at today's price and on today's day.
+
+    Raises what `grant` raises.
+    """
+    if not 1 <= ttl_seconds <= MAX_TTL:
+        raise Invalid("ttl_seconds", f"From 1 to {MAX_TTL} seconds.", "out_of_range")
+    row = asked(
+        promotion_id=promotion_id,
+        user_id=user_id,
+        cart_value=cart_value,
+        delivery_charge=delivery_charge,
+        currency=currency,
+    )
+    with heard(*errors.OF_A_GRANT):
+        held = fetch_one(_RESERVE, row | {"ttl_seconds": ttl_seconds})
+    if held is None:
+        raise UserNotFound()
+    return Reservation.from_db("default", _COLUMNS, held)
+
+
+def capture(
+    reservation_id: int, *, order_id: str | None = None, of_user: int | None = None
+) -> Redemption:
+    """Turn what is held into a redemption, at the price it was held at, whatever the promotion does
+    by now. `of_user`: only if it is theirs.
+
+    Raises ReservationNotFound, ReservationExpired, ReservationClosed or OrderAlreadyRedeemed.
+    """
+    wanted = {"id": reservation_id, "own": of_user, "order_id": order_id or None}
+    with heard(*errors.OF_A_CAPTURE):
+        row = fetch_one(_CAPTURE, wanted)
+    if row is None:
+        raise errors.ReservationNotFound()
+    return Redemption.from_db("default", granting.COLUMNS, row)
+
+
+def release(reservation_id: int, *, of_user: int | None = None) -> Reservation:
+    """Give back what is held. `of_user`: only if it is theirs.
+
+    Raises ReservationNotFound, ReservationExpired or ReservationClosed.
+    """
+    with heard(errors.ReservationExpired, errors.ReservationClosed):
+        row = fetch_one(_RELEASE, {"id": reservation_id, "own": of_user})
+    if row is None:
+        raise errors.ReservationNotFound()
+    return Reservation.from_db("default", _COLUMNS, row)
+
+
+def release_overdue() -> int:
+    """Give back what overdue reservations hold; gives how many. For tidiness: whoever needs what
+    they hold takes it without waiting for this.
+
+    Each promotion is a transaction of its own.
+    """
+    released = 0
+    (at,) = fetch_one("SELECT discounts_clock()", {})
+    for (promotion_id,) in fetch_all(_OVERDUE, {"at": at}):
+        while some := fetch_one("SELECT discounts_release_overdue(%(id)s)", {"id": promotion_id})[
+            0
+        ]:
+            released += some
+    return released

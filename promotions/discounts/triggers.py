@@ -1,0 +1,319 @@
+"""What the database itself does when a reservation, redemption or reversal is inserted.
+
+Lock order on every path: the redemption or reservation, the day, the budget last. What overdue
+reservations still hold is taken with SKIP LOCKED, so no path waits against that order.
+`discounts_clock` and `discounts_release_overdue` are functions of the first migration.
+"""
+
+import pgtrigger
+
+from promopulse.lib.refusals import refuse
+from promotions.triggers import of_draft
+
+
+def _rfc3339(sql: str) -> str:
+    return f"""to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+
+
+# Paused comes first and is looked at again behind the queue for the budget.
+_PAUSED_OR_ENDED = f"""
+        IF terms.status = 'ended' THEN
+            {refuse("promotion_ended", ended_at=_rfc3339("terms.ended_at"))}
+        END IF;
+        IF terms.status <> 'active' THEN
+            {refuse("promotion_not_active", status="terms.status")}
+        END IF;
+        IF terms.paused_at IS NOT NULL THEN
+            {refuse("promotion_paused")}
+        END IF;
+"""
+
+# Every rule of a grant in the order refusals are told. Sets amount, day and what limits it.
+_TAKE = f"""
+        at := discounts_clock();
+        SELECT p.status, p.paused_at, p.ended_at, p.start_at, p.end_at, p.timezone, p.currency,
+            p.is_targeted, d.discount_type, d.min_cart_value, d.max_discount_amount,
+            d.max_usage_per_customer_per_day AS most
+        INTO terms
+        FROM promotions_promotion p JOIN discounts_discount d ON d.promotion_id = p.id
+        WHERE p.id = NEW.promotion_id;
+        IF NOT FOUND THEN
+            {refuse("not_found")}
+        END IF;
+        {_PAUSED_OR_ENDED}
+        IF at < terms.start_at THEN
+            {refuse("promotion_not_started", starts_at=_rfc3339("terms.start_at"))}
+        END IF;
+        IF at >= terms.end_at THEN
+            {refuse("promotion_expired", ended_at=_rfc3339("terms.end_at"))}
+        END IF;
+        IF NEW.currency <> terms.currency THEN
+            {refuse("currency_mismatch", expected="terms.currency", given="NEW.currency")}
+        END IF;
+        IF terms.is_targeted AND NOT EXISTS (
+                SELECT 1 FROM promotions_promotiontarget
+                WHERE promotion_id = NEW.promotion_id AND user_id = NEW.user_id)
+            AND NOT EXISTS (
+                SELECT 1 FROM promotions_promotiontarget target
+                JOIN accounts_poolmembership member ON member.pool_id = target.pool_id
+                WHERE target.promotion_id = NEW.promotion_id AND member.user_id = NEW.user_id)
+        THEN
+            {refuse("not_targeted")}
+        END IF;
+        IF NEW.cart_value < terms.min_cart_value THEN
+            {
+    refuse(
+        "min_cart_value_not_met",
+        required="terms.min_cart_value::text",
+        actual="NEW.cart_value::text",
+        missing="(terms.min_cart_value - NEW.cart_value)::text",
+    )
+}
+        END IF;
+        NEW.original_amount := CASE terms.discount_type
+            WHEN 'cart' THEN NEW.cart_value ELSE NEW.delivery_charge END;
+        IF NEW.wanted <= 0 OR NEW.original_amount <= 0 THEN
+            {refuse("nothing_to_discount")}
+        END IF;
+        NEW.wanted := LEAST(NEW.wanted, terms.max_discount_amount, NEW.original_amount);
+
+        NEW.local_day := (at AT TIME ZONE terms.timezone)::date;
+        LOOP
+            INSERT INTO discounts_dailyuse AS today (promotion_id, user_id, day, used, most)
+            VALUES (NEW.promotion_id, NEW.user_id, NEW.local_day, 1, terms.most)
+            ON CONFLICT (promotion_id, user_id, day)
+                DO UPDATE SET used = today.used + 1 WHERE today.used < today.most;
+            EXIT WHEN FOUND;
+            IF discounts_release_overdue(NEW.promotion_id, NEW.user_id) = 0 THEN
+                {
+    refuse(
+        "daily_limit_reached",
+        used="terms.most",
+        limit="terms.most",
+        resets_at=_rfc3339("((NEW.local_day + 1)::timestamp AT TIME ZONE terms.timezone)"),
+    )
+}
+            END IF;
+        END LOOP;
+
+        NEW.amount := NEW.wanted;
+        LOOP
+            SELECT total - reserved - spent INTO room FROM promotions_budget
+                WHERE promotion_id = NEW.promotion_id FOR NO KEY UPDATE;
+            EXIT WHEN NOT FOUND OR room >= NEW.wanted;
+            CONTINUE WHEN discounts_release_overdue(NEW.promotion_id) > 0;
+            IF room <= 0 THEN
+                {refuse("budget_exhausted", left="room::text")}
+            END IF;
+            NEW.amount := room;
+            NEW.limited_by := 'budget';
+            EXIT;
+        END LOOP;
+        -- Whoever waited for the budget may have been overtaken by a pause.
+        SELECT status, paused_at, ended_at INTO terms.status, terms.paused_at, terms.ended_at
+            FROM promotions_promotion WHERE id = NEW.promotion_id;
+        {_PAUSED_OR_ENDED}
+"""
+
+_DECLARE = [("terms", "record"), ("room", "numeric"), ("at", "timestamptz")]
+
+_GIVE_DAY_BACK = """
+            UPDATE discounts_dailyuse SET used = used - 1
+                WHERE promotion_id = {row}.promotion_id AND user_id = {row}.user_id
+                    AND day = {row}.local_day;
+"""
+
+
+def _ledger(kind: str, promotion: str = "NEW.promotion_id", was_reserved: str = "false") -> str:
+    """One entry for this row, where its promotion has a budget."""
+    return f"""
+        INSERT INTO promotions_budgetentry (budget_id, kind, amount, was_reserved, subject_id)
+            SELECT id, '{kind}', NEW.amount, {was_reserved}, NEW.id
+            FROM promotions_budget WHERE promotion_id = {promotion};
+"""
+
+
+_REVERSED = "(SELECT promotion_id FROM discounts_redemption WHERE id = NEW.redemption_id)"
+
+
+def _unlawful(words: str, constraint: str) -> str:
+    return (
+        f"RAISE EXCEPTION '{words}' USING ERRCODE = 'check_violation', CONSTRAINT = '{constraint}';"
+    )
+
+
+discount_of_drafts = pgtrigger.Trigger(
+    name="discount_of_drafts",
+    operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+    when=pgtrigger.Before,
+    func=f"""
+        IF TG_OP = 'UPDATE' AND NEW.promotion_id <> OLD.promotion_id THEN
+            {_unlawful("a discount stays", "discounts_discount_locked")}
+        END IF;
+        {of_draft("the discount is locked", "discounts_discount_locked")}
+    """,
+)
+
+days_follow_uses = pgtrigger.Trigger(
+    name="days_follow_uses",
+    operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+    when=pgtrigger.Before,
+    func=f"""
+        IF TG_OP = 'DELETE' OR pg_trigger_depth() < 2 THEN
+            {_unlawful("a day follows its uses", "discounts_dailyuse_unledgered")}
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+reservation_takes = pgtrigger.Trigger(
+    name="takes",
+    operation=pgtrigger.Insert,
+    when=pgtrigger.Before,
+    declare=_DECLARE,
+    func=f"""
+        {_TAKE}
+        NEW.expires_at := at + make_interval(secs => NEW.ttl_seconds);
+        NEW.created_at := at;
+        NEW.state := 'open';
+        NEW.closed_at := NULL;
+        RETURN NEW;
+    """,
+)
+
+reservation_in_ledger = pgtrigger.Trigger(
+    name="in_ledger",
+    operation=pgtrigger.Insert | pgtrigger.Update,
+    when=pgtrigger.After,
+    func=f"""
+        IF TG_OP = 'INSERT' THEN
+            {_ledger("reserve")}
+        ELSIF NEW.state IN ('released', 'expired') THEN
+            {_ledger("release")}
+        END IF;
+        RETURN NULL;
+    """,
+)
+
+reservation_moves = pgtrigger.Trigger(
+    name="moves",
+    operation=pgtrigger.Update,
+    when=pgtrigger.Before,
+    func=f"""
+        IF OLD.state = 'expired' OR (OLD.state = 'open' AND OLD.expires_at <= discounts_clock()
+                AND NEW.state <> 'expired') THEN
+            {refuse("reservation_expired", expired_at=_rfc3339("OLD.expires_at"))}
+        END IF;
+        IF OLD.state <> 'open' THEN
+            {refuse("reservation_closed", state="OLD.state")}
+        END IF;
+        IF NEW.state = 'open' OR (NEW.state = 'captured' AND pg_trigger_depth() < 2)
+                OR (NEW.state = 'expired' AND OLD.expires_at > discounts_clock()) THEN
+            {_unlawful("no such move of a reservation", "discounts_reservation_moves")}
+        END IF;
+        IF (to_jsonb(NEW) - 'state' - 'closed_at') <> (to_jsonb(OLD) - 'state' - 'closed_at') THEN
+            {_unlawful("a reservation is fixed", "discounts_reservation_fixed")}
+        END IF;
+        NEW.closed_at := discounts_clock();
+        IF NEW.state IN ('released', 'expired') THEN
+            {_GIVE_DAY_BACK.format(row="NEW")}
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+redemption_takes = pgtrigger.Trigger(
+    name="takes",
+    operation=pgtrigger.Insert,
+    when=pgtrigger.Before,
+    declare=[*_DECLARE, ("held", "discounts_reservation")],
+    func=f"""
+        IF NEW.reservation_id IS NOT NULL THEN
+            SELECT * INTO held FROM discounts_reservation
+                WHERE id = NEW.reservation_id FOR UPDATE;
+            -- Judges it: only one that is open and not overdue can be captured.
+            UPDATE discounts_reservation SET state = 'captured' WHERE id = NEW.reservation_id;
+            NEW.promotion_id := held.promotion_id;
+            NEW.user_id := held.user_id;
+            NEW.currency := held.currency;
+            NEW.cart_value := held.cart_value;
+            NEW.delivery_charge := held.delivery_charge;
+            NEW.original_amount := held.original_amount;
+            NEW.wanted := held.wanted;
+            NEW.amount := held.amount;
+            NEW.limited_by := held.limited_by;
+            NEW.local_day := held.local_day;
+            at := discounts_clock();
+        END IF;
+        IF NEW.order_id IS NOT NULL AND EXISTS (
+                SELECT 1 FROM discounts_redemption
+                WHERE promotion_id = NEW.promotion_id AND order_id = NEW.order_id) THEN
+            {refuse("order_already_redeemed", order_id="NEW.order_id")}
+        END IF;
+        IF NEW.reservation_id IS NULL THEN
+            {_TAKE}
+        END IF;
+        NEW.reversed := 0;
+        NEW.granted_at := at;
+        RETURN NEW;
+    """,
+)
+
+redemption_in_ledger = pgtrigger.Trigger(
+    name="in_ledger",
+    operation=pgtrigger.Insert,
+    when=pgtrigger.After,
+    func=f"""
+        INSERT INTO discounts_grantoutbox (redemption_id) VALUES (NEW.id);
+        {_ledger("capture", was_reserved="NEW.reservation_id IS NOT NULL")}
+        RETURN NULL;
+    """,
+)
+
+redemption_stays = pgtrigger.Trigger(
+    name="stays",
+    operation=pgtrigger.Update,
+    when=pgtrigger.Before,
+    func=f"""
+        IF pg_trigger_depth() < 2 OR (to_jsonb(NEW) - 'reversed') <> (to_jsonb(OLD) - 'reversed')
+        THEN
+            {_unlawful("a redemption is fixed", "discounts_redemption_fixed")}
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+reversal_gives_back = pgtrigger.Trigger(
+    name="gives_back",
+    operation=pgtrigger.Insert,
+    when=pgtrigger.Before,
+    declare=[("given", "discounts_redemption")],
+    func=f"""
+        SELECT * INTO given FROM discounts_redemption WHERE id = NEW.redemption_id FOR UPDATE;
+        IF given.reversed = given.amount THEN
+            {refuse("already_reversed", granted="given.amount::text")}
+        END IF;
+        NEW.amount := COALESCE(NEW.amount, given.amount - given.reversed);
+        NEW.created_at := discounts_clock();
+        UPDATE discounts_redemption SET reversed = reversed + NEW.amount
+            WHERE id = NEW.redemption_id;
+        IF given.reversed + NEW.amount = given.amount THEN
+            {_GIVE_DAY_BACK.format(row="given")}
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+reversal_in_ledger = pgtrigger.Trigger(
+    name="in_ledger",
+    operation=pgtrigger.Insert,
+    when=pgtrigger.After,
+    func=f"""
+        {_ledger("reverse", promotion=_REVERSED)}
+        RETURN NULL;
+    """,
+)
+
+
+def kept() -> pgtrigger.Trigger:
+    return pgtrigger.Protect(name="kept", operation=pgtrigger.Delete)
