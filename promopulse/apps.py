@@ -17,4 +17,4 @@ class ConsoleConfig(admin_apps.AdminConfig):
     """Django's admin with our site."""
 
     default = False
-    default_site = "promopulse.console.Console"
+    default_site = "promopulse.console.site.Console"

@@ -315,10 +315,36 @@ WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [*Compressor.SKIP_COMPRESS_EXTENSIONS, "ma
 LOGGING_CONFIG = "promopulse.lib.logs.configure"
 LOGGING = {"level": os.environ.get("LOG_LEVEL", "INFO")}
 
+# Shown on every page of the admin: which installation this is.
+ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL") or (
+    "Demo" if env_flag("DEMO", False) else ""
+)
+
 UNFOLD = {
     "SITE_TITLE": "PromoPulse",
     "SITE_HEADER": "PromoPulse",
-    "SITE_SYMBOL": "campaign",
+    "SITE_ICON": "promopulse.console.navigation.icon",
+    "SITE_FAVICONS": [{"rel": "icon", "href": "promopulse.console.navigation.icon"}],
     "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "promopulse.console.navigation.environment",
     "LOGIN": {"form": "accounts.forms.LoginForm"},
+    "STYLES": ["promopulse.console.navigation.styles"],
+    "SCRIPTS": ["promopulse.console.navigation.script"],
+    "SIDEBAR": {"navigation": "promopulse.console.navigation.sidebar"},
+    "COLORS": {
+        "primary": {
+            "50": "#f5f3ff",
+            "100": "#ede9fe",
+            "200": "#ddd6fe",
+            "300": "#c4b5fd",
+            "400": "#b79bff",
+            "500": "#a78bfa",
+            "600": "#6d28d9",
+            "700": "#5b21b6",
+            "800": "#4c1d95",
+            "900": "#3b1578",
+            "950": "#2a0f5a",
+        },
+    },
 }

@@ -20,6 +20,8 @@ from subscriptions.models import Subscription
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnlyAdmin):
     list_display = ("id", "user_id", "promotion", "is_active", "subscribed_at", "deactivated_at")
+    empty_words = "People subscribe through the API; an import brings those of another system."
+    export_columns = ("id", "user_id", "promotion_id", *list_display[3:])
     list_select_related = ("promotion",)
     list_filter = ("is_active",)
     ordering = ("-id",)

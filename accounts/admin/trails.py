@@ -18,6 +18,8 @@ _ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
+    empty_words = "Every change leaves an entry here."
+    export_columns = ("id", "at", "actor", "via", "action", "object", "reason", "request_id")
     list_display = ("id", "at", "actor", "via", "action", "object", "request_id")
     fields = ("at", "actor", "via", "action", "object", "before", "after", "reason", "request_id")
     list_filter = ("via",)

@@ -37,6 +37,8 @@ class ByEventId(ReadOnlyAdmin):
 
 @admin.register(Event)
 class EventAdmin(ByEventId):
+    empty_words = "Events arrive through the API or an import, and are here once they are counted."
+    export_columns = ("event_id", "type", "promotion_id", "user_id", "occurred_at", "amount")
     list_display = ("event_id", "type", "promotion_id", "user_id", "occurred_at", "amount")
     list_filter = ("type", ("occurred_at", admin.DateFieldListFilter))
     ordering = ("-occurred_at", "-id")
@@ -64,6 +66,8 @@ class EventAdmin(ByEventId):
 
 @admin.register(EventStat)
 class EventStatAdmin(ExactIdSearch, ReadOnlyAdmin):
+    empty_words = "Counts appear with the first event."
+    export_columns = ("promotion_id", "type", "hour", "events", "new_users", "amount")
     list_display = ("promotion_id", "type", "hour", "events", "new_users", "amount")
     list_filter = ("type", ("hour", admin.DateFieldListFilter))
     ordering = ("-hour", "-id")

@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from engagement import selectors
@@ -16,22 +15,24 @@ from engagement.admin.facts import ByEventId
 from engagement.causes import CAUSES
 from engagement.letters import shown, states
 from engagement.models import DeadLetterEvent
+from promopulse.lib.admin.shown import Tone, badge
 
 State = DeadLetterEvent.State
 
-# A sign beside the word: nothing is told by colour alone.
-_SIGNS = {
-    State.OPEN: "✉",
-    State.REPLAYING: "↻",
-    State.RESOLVED: "✓",
-    State.SUPERSEDED: "≡",
-    State.DISCARDED: "✗",
+_LOOKS = {
+    State.OPEN: ("letter", Tone.WARN),
+    State.REPLAYING: ("again", Tone.WAIT),
+    State.RESOLVED: ("check", Tone.GOOD),
+    State.SUPERSEDED: ("same", Tone.GOOD),
+    State.DISCARDED: ("cross", Tone.CALM),
 }
 _NAMES = {"replay": "Replay", "discard": "Discard", "restore": "Restore"}
 
 
 @admin.register(DeadLetterEvent)
 class DeadLetterAdmin(ByEventId):
+    empty_words = "Every accepted event was counted, waits or is being tried again."
+    export_columns = ("event_id", "type", "cause", "promotion_id", "state", "attempts", "dead_at")
     list_display = ("event_id", "type", "cause", "promotion_id", "badge", "attempts", "dead_at")
     list_filter = ("state", "cause", "type")
     sortable_by = ()
@@ -139,13 +140,8 @@ class DeadLetterAdmin(ByEventId):
 
     @admin.display(description="state", ordering="state")
     def badge(self, letter: DeadLetterEvent) -> SafeString:
-        state = State(letter.state)
-        return format_html(
-            '<span class="pp-badge pp-letter-{}"><span aria-hidden="true">{}</span> {}</span>',
-            state.value,
-            _SIGNS[state],
-            state.value,
-        )
+        sign, tone = _LOOKS[State(letter.state)]
+        return badge(sign, letter.state.capitalize(), tone)
 
     @admin.display
     def category(self, letter: DeadLetterEvent) -> str:

@@ -68,7 +68,7 @@ def test_a_bound_is_no_count_and_no_filter_has_nothing_to_show_all_of(ops, monke
     assert "or more" not in words
     assert "Show all" not in words
     assert "Show all" in ops.get(f"/admin/accounts/user/?q={person.pk}").content.decode()
-    monkeypatch.setattr("promopulse.lib.admin.COUNTED_TO", 2)
+    monkeypatch.setattr("promopulse.lib.admin.lists.COUNTED_TO", 2)
     assert "2 or more users" in " ".join(ops.get("/admin/accounts/user/").content.decode().split())
 
 

@@ -118,7 +118,7 @@ class Keyset(BasePagination):
         order = [_flip(field) for field in fields] if backwards else list(fields)
         if key:
             try:
-                queryset = queryset.filter(_after(order, key))
+                queryset = queryset.filter(after(order, key))
             except (DjangoValidationError, ValueError, TypeError, OverflowError):
                 raise ValidationError({"cursor": "The cursor is not valid."}) from None
         rows = list(queryset.order_by(*order)[: limit + 1])
@@ -164,7 +164,7 @@ def _flip(field: str) -> str:
     return field[1:] if field.startswith("-") else f"-{field}"
 
 
-def _after(order: list[str], key: list[Any]) -> Q:
+def after(order: list[str], key: list[Any]) -> Q:
     """Rows after `key`: (a, b) < (x, y) written as a < x or (a = x and b < y)."""
     condition = Q()
     for field, value in reversed(list(zip(order, key, strict=True))):

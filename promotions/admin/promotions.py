@@ -39,10 +39,15 @@ class EffectiveStatusFilter(admin.SimpleListFilter):
 
 @admin.register(Promotion)
 class PromotionAdmin(BaseAdmin):
-    list_display = ("id", "name", "badge", "window", "budget_used", "is_targeted")
+    list_display = ("id", "name", "badge", "window", "budget_used", "open_to")
     list_display_links = ("id", "name")
     list_filter = ("status", EffectiveStatusFilter, "is_targeted")
     list_select_related = ("budget",)
+    empty_words = "A promotion starts as a draft that customers do not see."
+    export_columns = (
+        *("id", "name", "status", "start_at", "end_at", "timezone", "currency", "is_targeted"),
+        *("budget_total", "budget_spent", "budget_reserved", "source_id", "created_at"),
+    )
     show_facets = admin.ShowFacets.NEVER  # counting each choice would read the table
     ordering = ("-id",)
     sortable_by = ("id", "name")
@@ -145,6 +150,19 @@ class PromotionAdmin(BaseAdmin):
     @admin.display(description="audience")
     def audience(self, promotion: Promotion) -> str:
         return shown.audience(promotion)
+
+    @admin.display(description="audience", ordering="is_targeted")
+    def open_to(self, promotion: Promotion) -> str:
+        return "Targeted" if promotion.is_targeted else "Everybody"
+
+    def budget_total(self, promotion: Promotion) -> Any:
+        return shown.of_budget(promotion, "total")
+
+    def budget_spent(self, promotion: Promotion) -> Any:
+        return shown.of_budget(promotion, "spent")
+
+    def budget_reserved(self, promotion: Promotion) -> Any:
+        return shown.of_budget(promotion, "reserved")
 
     # Moves
 

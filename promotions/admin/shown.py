@@ -1,9 +1,8 @@
 """How the admin says things about a promotion: badge, window, money, trail."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.utils.html import format_html
@@ -11,21 +10,21 @@ from django.utils.safestring import SafeString
 
 from accounts.models import AuditEntry
 from promopulse.lib import money
+from promopulse.lib.admin import shown as looks
+from promopulse.lib.admin.shown import Tone
 from promotions import selectors
 from promotions.models import Promotion
 from promotions.states import EffectiveStatus
 
-UTC_ZONE = ZoneInfo("UTC")
-
-# A sign beside the colour: nothing is told by colour alone.
-_SIGNS = {
-    EffectiveStatus.DRAFT: "✎",
-    EffectiveStatus.SCHEDULED: "◷",
-    EffectiveStatus.RUNNING: "▶",
-    EffectiveStatus.PAUSED: "‖",
-    EffectiveStatus.BUDGET_EXHAUSTED: "∅",
-    EffectiveStatus.EXPIRED: "⌛",
-    EffectiveStatus.ENDED: "■",
+# Sign and tone of each badge.
+_LOOKS = {
+    EffectiveStatus.DRAFT: ("pencil", Tone.CALM),
+    EffectiveStatus.SCHEDULED: ("clock", Tone.WAIT),
+    EffectiveStatus.RUNNING: ("play", Tone.GOOD),
+    EffectiveStatus.PAUSED: ("pause", Tone.WARN),
+    EffectiveStatus.BUDGET_EXHAUSTED: ("none", Tone.BAD),
+    EffectiveStatus.EXPIRED: ("past", Tone.WARN),
+    EffectiveStatus.ENDED: ("stop", Tone.CALM),
 }
 NAMES = {
     **{status: status.label for status in EffectiveStatus},
@@ -35,14 +34,8 @@ NAMES = {
 
 def badge(promotion: Promotion, at: datetime) -> SafeString:
     status = promotion.effective_status(at)
-    return format_html(
-        '<span class="pp-badge pp-{}"><span aria-hidden="true">{}</span> {}</span>'
-        '<span class="pp-hint">{}</span>',
-        status.value,
-        _SIGNS[status],
-        NAMES[status],
-        hint(promotion, at),
-    )
+    sign, tone = _LOOKS[status]
+    return looks.badge(sign, NAMES[status], tone, hint(promotion, at))
 
 
 def hint(promotion: Promotion, at: datetime) -> str:
@@ -51,49 +44,22 @@ def hint(promotion: Promotion, at: datetime) -> str:
         case EffectiveStatus.DRAFT:
             return "Not visible to customers"
         case EffectiveStatus.SCHEDULED:
-            return f"Starts in {span(promotion.start_at - at)}"
+            return f"Starts in {looks.span(promotion.start_at - at)}"
         case EffectiveStatus.RUNNING:
-            return f"Ends in {span(promotion.end_at - at)}"
+            return f"Ends in {looks.span(promotion.end_at - at)}"
         case EffectiveStatus.PAUSED:
             return promotion.pause_reason or "No reason given"
         case EffectiveStatus.BUDGET_EXHAUSTED:
-            return "Top it up to go on"
+            return f"{_of_total(promotion)}: top it up to go on"
         case EffectiveStatus.EXPIRED:
             return "End it to close the books"
         case _:
             return "Read-only"
 
 
-def span(length: timedelta) -> str:
-    """`3 d 4 h`, `4 h 10 min`, `10 min`: the two largest units."""
-    minutes = int(length.total_seconds()) // 60
-    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
-    parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h")) if number]
-    if not days and (rest or not parts):
-        parts.append(f"{rest} min")
-    return " ".join(parts)
-
-
-def moment(at: datetime, zone: ZoneInfo) -> str:
-    """`1 Jun 2026 00:00 CEST`."""
-    local = at.astimezone(zone)
-    return f"{local.day} {local:%b} {local.year} {local:%H:%M %Z}"
-
-
 def window(promotion: Promotion) -> SafeString:
     """From when to when, in the promotion's zone and in UTC."""
-
-    def line(zone: ZoneInfo) -> str:
-        return f"{moment(promotion.start_at, zone)} - {moment(promotion.end_at, zone)}"
-
-    if promotion.timezone == "UTC":
-        return format_html("{}", line(UTC_ZONE))
-    return format_html(
-        '{} <span class="pp-hint">{}<br>{}</span>',
-        line(promotion.zone),
-        promotion.timezone,
-        line(UTC_ZONE),
-    )
+    return looks.window(promotion.start_at, promotion.end_at, promotion.zone)
 
 
 def budget(promotion: Promotion) -> SafeString:
@@ -101,13 +67,21 @@ def budget(promotion: Promotion) -> SafeString:
     found: Any = getattr(promotion, "budget", None)
     if found is None:
         return SafeString("Unlimited")
+    words = f"{_of_total(promotion)} {promotion.currency}"
     taken = found.reserved + found.spent
-    words = f"{_figure(taken, promotion)} of {_figure(found.total, promotion)} {promotion.currency}"
-    return format_html(
-        '{} <progress class="pp-bar" max="100" value="{}" aria-label="Budget used"></progress>',
-        words,
-        int(100 * taken / found.total) if found.total else 100,
-    )
+    return format_html("{}{}", words, looks.bar(taken, found.total, "Budget used"))
+
+
+def of_budget(promotion: Promotion, column: str) -> str | None:
+    """One figure of a budget as it is exported; None where there is none."""
+    found = getattr(promotion, "budget", None)
+    return money.money_text(getattr(found, column), promotion.currency) if found else None
+
+
+def _of_total(promotion: Promotion) -> str:
+    found = promotion.budget
+    taken = found.reserved + found.spent
+    return f"{_figure(taken, promotion)} of {_figure(found.total, promotion)}"
 
 
 def _figure(amount: Any, promotion: Promotion) -> str:
@@ -119,11 +93,7 @@ def audience(promotion: Promotion) -> str:
         return "Everybody"
     named = selectors.audience_of(promotion)
     users, pools = len(named.target_user_ids), len(named.target_pool_ids)
-    return f"{users} user{_s(users)} and {pools} pool{_s(pools)}"
-
-
-def _s(number: int) -> str:
-    return "" if number == 1 else "s"
+    return f"{looks.plural(users, 'user')} and {looks.plural(pools, 'pool')}"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import strip_tags
 
 from accounts.tests.factories import UserFactory
 from promotions.tests.admin_pages import LIST, logged_in
@@ -72,9 +73,9 @@ def test_the_window_in_its_zone_and_in_utc(client):
         end_at=datetime(2026, 11, 30, 23, tzinfo=UTC),
         timezone="Europe/Berlin",
     )
-    page = client.get(LIST).content.decode()
-    assert "1 Jun 2026 00:00 CEST - 1 Dec 2026 00:00 CET" in page
-    assert "31 May 2026 22:00 UTC - 30 Nov 2026 23:00 UTC" in page
+    page = strip_tags(client.get(LIST).content.decode())
+    assert "1 Jun 2026 00:00 CEST – 1 Dec 2026 00:00 CET" in page  # noqa: RUF001
+    assert "31 May 2026 22:00 UTC – 30 Nov 2026 23:00 UTC" in page  # noqa: RUF001
 
 
 def test_money_spent_of_the_total(client):
@@ -85,6 +86,13 @@ def test_money_spent_of_the_total(client):
     assert "1,200.00 of 10,000.00 EUR" in page
     assert 'value="12"' in page
     assert "Unlimited" in page
+
+
+def test_a_budget_of_which_nothing_is_used_looks_so(client):
+    ActivePromotionFactory(budget=10)
+    ActivePromotionFactory(budget=0)
+    page = client.get(LIST).content.decode()
+    assert page.count('value="0" aria-label="Budget used"') == 2
 
 
 def test_filters(client):

@@ -3,51 +3,14 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils.functional import cached_property
+from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.admin import TabularInline as ThemedTabularInline
-from unfold.views import ChangeList
 
+from promopulse.lib.admin import export
+from promopulse.lib.admin.lists import BoundedPaginator
 from promopulse.lib.errors import DomainError
-from promopulse.lib.fields import MAX_ID
-from promopulse.lib.pagination import COUNTED_TO
-
-
-class BoundedPaginator(Paginator):
-    """Counts to 10,000 and no further: a count of a large table would hold the page up."""
-
-    template_name = "admin/pages.html"  # the theme's own would pass the bound off as the count
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        return int(rows.order_by()[:COUNTED_TO].count())
-
-    @property
-    def is_bounded(self) -> bool:
-        """Whether there may be more than were counted."""
-        return self.count >= COUNTED_TO
-
-
-class BoundedList(ChangeList):
-    """The theme offers "Show all" wherever the full count differs from that of the filter; it is
-    not known here, so a list without filters would offer it for nothing.
-    """
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        if not (self.query or self.has_active_filters):
-            self.full_result_count = self.result_count
-
-
-def whole_id(words: str) -> int | None:
-    """What was typed, if it can be an id."""
-    if not (words.isascii() and words.isdigit() and len(words) < 20):
-        return None
-    return int(words) if int(words) <= MAX_ID else None
 
 
 def _parameter_of(offered: Any) -> str:
@@ -60,15 +23,14 @@ def _parameter_of(offered: Any) -> str:
 class BaseAdmin(ThemedModelAdmin):
     """50 rows a page, no delete, no search that scans; a service's refusal becomes a message."""
 
-    class Media:
-        css = {"all": ("promopulse/admin.css",)}
-
     list_per_page = 50
+    list_max_show_all = 0
+    # Columns of "Export this filter": names of model fields or of this class's methods.
+    export_columns: tuple[str, ...] = ()
+    # What an empty list says: why it is empty, and what to do next.
+    empty_words = "Nothing here yet."
     paginator = BoundedPaginator
     show_full_result_count = False
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return BoundedList
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -81,6 +43,22 @@ class BaseAdmin(ThemedModelAdmin):
         names = {_parameter_of(offered) for offered in self.get_list_filter(request)}
         return lookup.partition("__")[0] in names
 
+    def get_urls(self) -> list[URLPattern]:
+        urls: list[URLPattern] = super().get_urls()
+        if not self.export_columns:
+            return urls
+        view = self.admin_site.admin_view(export.View(self))
+        return [path("export/", view, name=export.url_name(self.model)), *urls]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = dict(extra_context or {})
+        if self.export_columns:
+            context["export_url"] = export.url(self.model, request.GET.urlencode())
+        response: HttpResponse = super().changelist_view(request, context)
+        return response
+
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             response: HttpResponse = super().changeform_view(request, *args, **kwargs)
@@ -88,26 +66,6 @@ class BaseAdmin(ThemedModelAdmin):
             self.message_user(request, refusal.detail, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         return response
-
-
-class ExactIdSearch:
-    """Search by whole ids through their indexes; `iexact`, Django's own way, would scan."""
-
-    exact_ids: tuple[str, ...] = ("id",)
-    search_fields = ("id",)  # shows the search box
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
-        if (number := whole_id(text)) is None:
-            return queryset.none(), False
-        found = Q()
-        for name in self.exact_ids:
-            found |= Q(**{name: number})
-        return queryset.filter(found), False
 
 
 class ReadOnlyAdmin(BaseAdmin):

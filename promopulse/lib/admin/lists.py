@@ -1,0 +1,54 @@
+"""Lists of large tables: bounded counts, look-ups through an index."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from promopulse.lib.fields import MAX_ID
+from promopulse.lib.pagination import COUNTED_TO
+
+
+class BoundedPaginator(Paginator):
+    """Counts to 10,000 and no further: a count of a large table would hold the page up."""
+
+    template_name = "admin/pages.html"  # the theme's own would pass the bound off as the count
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[:COUNTED_TO].count())
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there may be more than were counted."""
+        return self.count >= COUNTED_TO
+
+
+def whole_id(words: str) -> int | None:
+    """What was typed, if it can be an id."""
+    if not (words.isascii() and words.isdigit() and len(words) < 20):
+        return None
+    return int(words) if int(words) <= MAX_ID else None
+
+
+class ExactIdSearch:
+    """Search by whole ids through their indexes; `iexact`, Django's own way, would scan."""
+
+    exact_ids: tuple[str, ...] = ("id",)
+    search_fields = ("id",)  # shows the search box
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        if (number := whole_id(text)) is None:
+            return queryset.none(), False
+        found = Q()
+        for name in self.exact_ids:
+            found |= Q(**{name: number})
+        return queryset.filter(found), False

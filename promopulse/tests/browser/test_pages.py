@@ -1,0 +1,43 @@
+"""Every page of the console: sound, fit for everybody, in both themes and on a phone."""
+
+import pytest
+
+from promopulse.tests.browser.window import NARROW, NARROWEST, WIDE
+
+# Colours differ by theme, the order of things by width: axe looks at both themes once.
+APPEARANCES = [
+    pytest.param(WIDE, False, True, id="wide-light"),
+    pytest.param(WIDE, True, False, id="wide-dark"),
+    pytest.param(NARROW, False, False, id="phone-light"),
+    pytest.param(NARROWEST, True, True, id="smallest-dark"),
+]
+PAGES = [
+    ("admin", "/admin/"),
+    ("mia", "/admin/promotions/promotion/"),
+    ("mia", "/admin/promotions/promotion/1/change/"),
+    ("mia", "/admin/promotions/promotion/add/"),
+    ("mia", "/admin/promotions/promotion/move/pause/?ids=1"),
+    ("mia", "/admin/subscriptions/subscription/"),
+    ("omar", "/admin/engagement/event/"),
+    ("omar", "/admin/engagement/deadletterevent/"),
+    ("omar", "/admin/engagement/deadletterevent/1/change/"),
+    ("omar", "/admin/engagement/deadletterevent/act/replay/?cause=promotion_not_active"),
+    ("omar", "/admin/accounts/auditentry/"),
+    ("admin", "/admin/accounts/apikey/"),
+    ("admin", "/admin/accounts/user/"),
+]
+
+
+@pytest.mark.parametrize(("size", "dark", "axe"), APPEARANCES)
+def test_pages(window, size, dark, axe):
+    found = {}
+    people = {person: window(person, size=size, dark=dark) for person, _path in PAGES}
+    for person, path in PAGES:
+        view = people[person]
+        view.open(path)
+        wrong = view.violations() if axe else []
+        if over := view.too_wide():
+            wrong.append(f"{over} px too wide")
+        if wrong:
+            found[path] = wrong
+    assert found == {}

@@ -1,0 +1,112 @@
+"""The admin as a whole: what each role finds on its shelf, quick lists, exports."""
+
+import csv
+import io
+import re
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import User
+from accounts.tests.factories import UserFactory
+from promopulse.console import navigation
+from promotions.tests.admin_pages import logged_in
+from promotions.tests.factories import ActivePromotionFactory, PromotionFactory
+
+pytestmark = pytest.mark.django_db
+
+MOST_QUERIES = 12
+
+
+def sidebar(client):
+    groups = client.get("/admin/").context["sidebar_navigation"]
+    return {group["title"]: [item["title"] for item in group["items"]] for group in groups}
+
+
+def test_everybody_finds_what_is_theirs():
+    marketer = sidebar(logged_in("marketer")[0])
+    assert marketer["Campaigns"][:3] == ["Dashboard", "Promotions", "Subscriptions"]
+    assert "Dead letters" not in str(marketer)
+    assert "Operations" not in marketer
+    ops = sidebar(logged_in("ops")[0])
+    assert "Dead letter events" in ops["Traffic"]
+    assert "Audit entries" in ops["Operations"]
+    assert "API keys" not in str(ops)
+    assert "API keys" in sidebar(logged_in("admin")[0])["Operations"]
+
+
+def test_the_label_of_the_installation(settings):
+    client, _ = logged_in("admin")
+    settings.ENVIRONMENT_LABEL = ""
+    assert client.get("/admin/").context["environment"] is None
+    settings.ENVIRONMENT_LABEL = "Production"
+    assert client.get("/admin/").context["environment"] == ("Production", "danger")
+    assert "Production" in client.get("/admin/").content.decode()
+    settings.ENVIRONMENT_LABEL = "Staging"
+    assert navigation.environment(None) == ("Staging", "info")
+
+
+def lists():
+    return [
+        reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        for model in admin.site._registry
+    ]
+
+
+def test_every_list_opens_with_few_queries():
+    client, _ = logged_in("admin")
+    for address in lists():
+        with CaptureQueriesContext(connection) as captured:
+            page = client.get(address)
+        assert page.status_code == 200, address
+        assert len(captured) <= MOST_QUERIES, (address, len(captured))
+
+
+def test_an_empty_list_says_what_to_do_next():
+    client, _ = logged_in("marketer")
+    words = client.get(reverse("admin:promotions_promotion_changelist")).content.decode()
+    assert "No promotions" in words
+    assert "starts as a draft" in words
+    nothing = client.get(reverse("admin:promotions_promotion_changelist"), {"q": "zzz"})
+    assert "Nothing matches" in nothing.content.decode()
+
+
+def exported(client, name, **query):
+    page = client.get(reverse(f"admin:{name}_export"), query)
+    assert page["Content-Type"].startswith("text/csv")
+    return list(csv.DictReader(io.StringIO(b"".join(page.streaming_content).decode())))
+
+
+def test_this_filter_is_exported(monkeypatch):
+    monkeypatch.setattr("promopulse.lib.admin.export.ROWS_A_PAGE", 2)
+    client, _ = logged_in("marketer")
+    PromotionFactory.create_batch(2)
+    running = ActivePromotionFactory.create_batch(5, budget=10)
+    page = client.get(reverse("admin:promotions_promotion_changelist"), {"status": "active"})
+    link = re.search(r'href="([^"]+export/[^"]*)"', page.content.decode())[1]
+    assert link.endswith("export/?status=active")
+    rows = exported(client, "promotions_promotion", status="active")
+    assert [int(row["id"]) for row in rows] == sorted((one.pk for one in running), reverse=True)
+    assert (rows[0]["budget_total"], rows[0]["status"]) == ("10.00", "active")
+    assert len(exported(client, "promotions_promotion")) == 7
+
+
+def test_an_export_masks_what_the_list_masks_and_runs_nowhere():
+    UserFactory(email="alice@example.com", name='=HYPERLINK("http://x")')
+    rows = exported(logged_in("marketer")[0], "accounts_user")
+    words = str(rows)
+    assert "alice@example.com" not in words
+    assert "a***e@e***.com" in words
+    assert any(row["name"] == '\'=HYPERLINK("http://x")' for row in rows)
+
+
+def test_an_export_is_for_those_who_see_the_list():
+    address = reverse("admin:accounts_auditentry_export")
+    assert logged_in("marketer")[0].get(address).status_code == 403
+    assert logged_in("ops")[0].get(address).status_code == 200
+    assert Client().get(address).status_code == 302
+    assert User.objects.count() == 2
