@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
+from django.db.models.signals import post_migrate
 
 
 class PromoPulseConfig(AppConfig):
@@ -11,6 +12,9 @@ class PromoPulseConfig(AppConfig):
     def ready(self) -> None:
         # Whoever publishes a task needs the configured application, the web server too.
         import promopulse.celery  # noqa: F401
+        from promopulse.lib.triggers import quicken
+
+        post_migrate.connect(quicken, sender=self)
 
 
 class ConsoleConfig(admin_apps.AdminConfig):

@@ -244,7 +244,9 @@ class BudgetEntry(models.Model):
         RELEASE = "release"
         REVERSE = "reverse"
 
-    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="entries")
+    budget = models.ForeignKey(
+        Budget, on_delete=models.CASCADE, related_name="entries", db_index=False
+    )
     kind = models.CharField(max_length=7, choices=Kind.choices)
     amount = money.MoneyField()
     was_reserved = models.BooleanField(

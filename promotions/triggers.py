@@ -88,45 +88,45 @@ budget_of_drafts = pgtrigger.Trigger(
     func=of_draft("the budget is locked", "promotions_budget_locked"),
 )
 
-# The ledger row is the write: it moves the counters, and nothing else may.
+# The ledger row is the write: it moves the counters, and nothing else may. A take for which there
+# is no room is not entered at all: whoever inserts it looks whether it was.
 ledger_moves_budget = pgtrigger.Trigger(
     name="ledger_moves_budget",
     operation=pgtrigger.Insert,
-    when=pgtrigger.After,
+    when=pgtrigger.Before,
     func=f"""
-        IF NEW.kind = 'fund' AND NOT EXISTS (
+        IF NEW.kind <> 'fund' THEN
+            UPDATE promotions_budget SET
+                reserved = reserved + CASE
+                    WHEN NEW.kind = 'reserve' THEN NEW.amount
+                    WHEN NEW.kind = 'release' OR NEW.was_reserved THEN -NEW.amount ELSE 0 END,
+                spent = spent + CASE NEW.kind
+                    WHEN 'capture' THEN NEW.amount
+                    WHEN 'reverse' THEN -NEW.amount ELSE 0 END
+            WHERE id = NEW.budget_id AND (NEW.was_reserved OR NEW.kind IN ('release', 'reverse')
+                OR total - reserved - spent >= NEW.amount);
+            RETURN CASE WHEN FOUND THEN NEW END;
+        END IF;
+        IF NOT EXISTS (
                 SELECT 1 FROM promotions_budget b JOIN promotions_promotion p
                     ON p.id = b.promotion_id
                 WHERE b.id = NEW.budget_id
                     AND (p.status = 'draft' OR (p.status = 'active' AND NEW.amount > 0))) THEN
             {_REFUSE.format("the funding is locked", "promotions_budgetentry_funding")}
         END IF;
-        UPDATE promotions_budget SET
-            total = total + CASE WHEN NEW.kind = 'fund' THEN NEW.amount ELSE 0 END,
-            reserved = reserved + CASE NEW.kind
-                WHEN 'reserve' THEN NEW.amount
-                WHEN 'capture' THEN CASE WHEN NEW.was_reserved THEN -NEW.amount ELSE 0 END
-                WHEN 'release' THEN -NEW.amount ELSE 0 END,
-            spent = spent + CASE NEW.kind
-                WHEN 'capture' THEN NEW.amount
-                WHEN 'reverse' THEN -NEW.amount ELSE 0 END
-        WHERE id = NEW.budget_id;
-        RETURN NULL;
+        UPDATE promotions_budget SET total = total + NEW.amount WHERE id = NEW.budget_id;
+        RETURN NEW;
     """,
 )
 
 # Money is reserved, spent and given back by the rows it is for: their triggers write the ledger.
+# Triggers fire in the order of their names; this one is before the budget moves.
 money_comes_with_its_row = pgtrigger.Trigger(
-    name="money_comes_with_its_row",
+    name="a_money_comes_with_its_row",
     operation=pgtrigger.Insert,
     when=pgtrigger.Before,
-    condition=pgtrigger.Q(new__kind__in=["reserve", "capture", "release", "reverse"]),
-    func=f"""
-        IF pg_trigger_depth() < 2 THEN
-            {_REFUSE.format("money moves with its row", "promotions_budgetentry_unowned")}
-        END IF;
-        RETURN NEW;
-    """,
+    condition=pgtrigger.Condition("NEW.kind <> 'fund' AND pg_trigger_depth() = 0"),
+    func=_REFUSE.format("money moves with its row", "promotions_budgetentry_unowned"),
 )
 
 # Caches of what is active compare this number; it is new with every change they would miss.
@@ -149,13 +149,13 @@ counters_follow_ledger = pgtrigger.Trigger(
     name="counters_follow_ledger",
     operation=pgtrigger.Insert | pgtrigger.Update,
     when=pgtrigger.Before,
+    condition=pgtrigger.Condition("pg_trigger_depth() = 0"),
     func=f"""
         IF TG_OP = 'INSERT' THEN
             IF NEW.total <> 0 OR NEW.reserved <> 0 OR NEW.spent <> 0 THEN
                 {_REFUSE.format("a budget starts empty; fund it", "promotions_budget_unledgered")}
             END IF;
-        ELSIF pg_trigger_depth() < 2 AND
-                ({_changed(("total", "reserved", "spent", "promotion_id"))}) THEN
+        ELSIF {_changed(("total", "reserved", "spent", "promotion_id"))} THEN
             {_REFUSE.format("only the ledger moves a budget", "promotions_budget_unledgered")}
         END IF;
         RETURN NEW;

@@ -1,6 +1,19 @@
 """Database triggers that more than one app needs."""
 
+from typing import Any
+
 import pgtrigger
+from django.db import connections
+
+# pgtrigger's own asks through an exception handler: a subtransaction and, as a rule, an error that
+# is swallowed, in every call of every trigger. This gives the same answers.
+_SHOULD_IGNORE = """
+CREATE OR REPLACE FUNCTION public._pgtrigger_should_ignore(trigger_name name) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT trigger_name::text
+        = ANY (NULLIF(current_setting('pgtrigger.ignore', true), '')::text[])
+$$
+"""
 
 
 def append_only() -> list[pgtrigger.Trigger]:
@@ -19,3 +32,9 @@ def no_truncate() -> pgtrigger.Trigger:
         when=pgtrigger.Before,
         func="RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;",
     )
+
+
+def quicken(using: str, **kwargs: Any) -> None:
+    """After migrations, each of which may have brought pgtrigger's own function back."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(_SHOULD_IGNORE)

@@ -1,5 +1,6 @@
 """Refusals about discounts; their words and statuses are in promopulse.lib.errors."""
 
+from accounts.errors import UserNotFound
 from promopulse.lib.errors import DomainError, NotFound
 from promotions.errors import (
     NotTargeted,
@@ -67,6 +68,7 @@ class AlreadyReversed(DomainError):
 
 # Why a grant is refused, in the order the reasons are told.
 OF_A_GRANT: tuple[type[DomainError], ...] = (
+    UserNotFound,
     OrderAlreadyRedeemed,
     PromotionEnded,
     PromotionNotActive,

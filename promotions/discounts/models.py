@@ -131,11 +131,14 @@ class Granted(models.Model):
     where the budget had less, and `local_day` (the promotion's day that is used up).
     """
 
-    # The trigger reads the promotion's row anyway; a key check would lock it for everybody.
+    # The trigger looks both up; key checks would lock rows that others are waiting for. Neither a
+    # user nor an active promotion is ever deleted.
     promotion = models.ForeignKey(
         Promotion, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     currency = models.CharField(max_length=3)
     cart_value = money.MoneyField()
     delivery_charge = money.MoneyField(default=Decimal(0))
@@ -230,8 +233,8 @@ class Reservation(Granted):
 class Redemption(Granted):
     """A discount granted. Only `reversed` changes, and only by a Reversal."""
 
-    reservation = models.OneToOneField(
-        Reservation, null=True, on_delete=models.PROTECT, related_name="redemption"
+    reservation = models.ForeignKey(
+        Reservation, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     order_id = models.CharField(max_length=128, null=True, help_text="The client's own order.")
     reversed = money.MoneyField(db_default=Decimal(0), help_text="The sum of its reversals.")
@@ -247,6 +250,11 @@ class Redemption(Granted):
             models.CheckConstraint(
                 name="discounts_redemption_order_named", condition=~Q(order_id="")
             ),
+            models.UniqueConstraint(
+                fields=["reservation"],
+                condition=Q(reservation__isnull=False),
+                name="discounts_redemption_reservation_once",
+            ),
             # For ever: a reversal does not free the order's id.
             models.UniqueConstraint(
                 fields=["promotion", "order_id"],
@@ -260,7 +268,6 @@ class Redemption(Granted):
         ]
         triggers = [
             triggers.redemption_takes,
-            triggers.redemption_in_ledger,
             triggers.redemption_stays,
             triggers.kept(),
             no_truncate(),
@@ -290,7 +297,7 @@ class Reversal(models.Model):
         constraints = [
             models.CheckConstraint(name="discounts_reversal_amount", condition=Q(amount__gt=0))
         ]
-        triggers = [triggers.reversal_gives_back, triggers.reversal_in_ledger, *append_only()]
+        triggers = [triggers.reversal_gives_back, *append_only()]
 
     def __str__(self) -> str:
         return f"reversal {self.pk}"

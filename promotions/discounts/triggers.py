@@ -15,8 +15,22 @@ def _rfc3339(sql: str) -> str:
     return f"""to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
 
 
-# Paused comes first and is looked at again behind the queue for the budget.
-_PAUSED_OR_ENDED = f"""
+# Every rule of a grant in the order refusals are told. Sets amount, day and what limits it.
+#
+# `at` is when the grant happened: a pause that commits while it waits for the budget comes later.
+_TAKE = f"""
+        at := discounts_clock();
+        SELECT p.status, p.paused_at, p.ended_at, p.start_at, p.end_at, p.timezone, p.currency,
+            p.is_targeted, d.discount_type, d.min_cart_value, d.max_discount_amount,
+            d.max_usage_per_customer_per_day AS most, b.id AS budget_id
+        INTO terms
+        FROM promotions_promotion p JOIN discounts_discount d ON d.promotion_id = p.id
+        JOIN accounts_user u ON u.id = NEW.user_id AND u.erased_at IS NULL
+        LEFT JOIN promotions_budget b ON b.promotion_id = p.id
+        WHERE p.id = NEW.promotion_id;
+        IF NOT FOUND THEN
+            {refuse("not_found")}
+        END IF;
         IF terms.status = 'ended' THEN
             {refuse("promotion_ended", ended_at=_rfc3339("terms.ended_at"))}
         END IF;
@@ -26,21 +40,6 @@ _PAUSED_OR_ENDED = f"""
         IF terms.paused_at IS NOT NULL THEN
             {refuse("promotion_paused")}
         END IF;
-"""
-
-# Every rule of a grant in the order refusals are told. Sets amount, day and what limits it.
-_TAKE = f"""
-        at := discounts_clock();
-        SELECT p.status, p.paused_at, p.ended_at, p.start_at, p.end_at, p.timezone, p.currency,
-            p.is_targeted, d.discount_type, d.min_cart_value, d.max_discount_amount,
-            d.max_usage_per_customer_per_day AS most
-        INTO terms
-        FROM promotions_promotion p JOIN discounts_discount d ON d.promotion_id = p.id
-        WHERE p.id = NEW.promotion_id;
-        IF NOT FOUND THEN
-            {refuse("not_found")}
-        END IF;
-        {_PAUSED_OR_ENDED}
         IF at < terms.start_at THEN
             {refuse("promotion_not_started", starts_at=_rfc3339("terms.start_at"))}
         END IF;
@@ -97,22 +96,25 @@ _TAKE = f"""
         END LOOP;
 
         NEW.amount := NEW.wanted;
-        LOOP
-            SELECT total - reserved - spent INTO room FROM promotions_budget
-                WHERE promotion_id = NEW.promotion_id FOR NO KEY UPDATE;
-            EXIT WHEN NOT FOUND OR room >= NEW.wanted;
-            CONTINUE WHEN discounts_release_overdue(NEW.promotion_id) > 0;
-            IF room <= 0 THEN
-                {refuse("budget_exhausted", left="room::text")}
+        IF terms.budget_id IS NOT NULL THEN
+            {{entry}}
+            IF NOT FOUND THEN
+                LOOP
+                    SELECT total - reserved - spent INTO room FROM promotions_budget
+                        WHERE id = terms.budget_id FOR NO KEY UPDATE;
+                    EXIT WHEN room >= NEW.wanted
+                        OR discounts_release_overdue(NEW.promotion_id) = 0;
+                END LOOP;
+                IF room <= 0 THEN
+                    {refuse("budget_exhausted", left="room::text")}
+                END IF;
+                IF room < NEW.wanted THEN
+                    NEW.amount := room;
+                    NEW.limited_by := 'budget';
+                END IF;
+                {{entry}}
             END IF;
-            NEW.amount := room;
-            NEW.limited_by := 'budget';
-            EXIT;
-        END LOOP;
-        -- Whoever waited for the budget may have been overtaken by a pause.
-        SELECT status, paused_at, ended_at INTO terms.status, terms.paused_at, terms.ended_at
-            FROM promotions_promotion WHERE id = NEW.promotion_id;
-        {_PAUSED_OR_ENDED}
+        END IF;
 """
 
 _DECLARE = [("terms", "record"), ("room", "numeric"), ("at", "timestamptz")]
@@ -124,6 +126,13 @@ _GIVE_DAY_BACK = """
 """
 
 
+def _take(kind: str) -> str:
+    """All of a grant: its rules, its day, its money with the ledger's entry of this kind."""
+    entry = f"""INSERT INTO promotions_budgetentry (budget_id, kind, amount, subject_id)
+                VALUES (terms.budget_id, '{kind}', NEW.amount, NEW.id);"""
+    return _TAKE.format(entry=entry)
+
+
 def _ledger(kind: str, promotion: str = "NEW.promotion_id", was_reserved: str = "false") -> str:
     """One entry for this row, where its promotion has a budget."""
     return f"""
@@ -131,9 +140,6 @@ def _ledger(kind: str, promotion: str = "NEW.promotion_id", was_reserved: str = 
             SELECT id, '{kind}', NEW.amount, {was_reserved}, NEW.id
             FROM promotions_budget WHERE promotion_id = {promotion};
 """
-
-
-_REVERSED = "(SELECT promotion_id FROM discounts_redemption WHERE id = NEW.redemption_id)"
 
 
 def _unlawful(words: str, constraint: str) -> str:
@@ -158,12 +164,8 @@ days_follow_uses = pgtrigger.Trigger(
     name="days_follow_uses",
     operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
     when=pgtrigger.Before,
-    func=f"""
-        IF TG_OP = 'DELETE' OR pg_trigger_depth() < 2 THEN
-            {_unlawful("a day follows its uses", "discounts_dailyuse_unledgered")}
-        END IF;
-        RETURN NEW;
-    """,
+    condition=pgtrigger.Condition("pg_trigger_depth() = 0"),
+    func=_unlawful("a day follows its uses", "discounts_dailyuse_unledgered"),
 )
 
 reservation_takes = pgtrigger.Trigger(
@@ -172,7 +174,7 @@ reservation_takes = pgtrigger.Trigger(
     when=pgtrigger.Before,
     declare=_DECLARE,
     func=f"""
-        {_TAKE}
+        {_take("reserve")}
         NEW.expires_at := at + make_interval(secs => NEW.ttl_seconds);
         NEW.created_at := at;
         NEW.state := 'open';
@@ -181,16 +183,14 @@ reservation_takes = pgtrigger.Trigger(
     """,
 )
 
+# After the rows: a sweep of many gives all days back before it touches the budget.
 reservation_in_ledger = pgtrigger.Trigger(
     name="in_ledger",
-    operation=pgtrigger.Insert | pgtrigger.Update,
+    operation=pgtrigger.Update,
     when=pgtrigger.After,
+    condition=pgtrigger.Q(new__state__in=["released", "expired"]),
     func=f"""
-        IF TG_OP = 'INSERT' THEN
-            {_ledger("reserve")}
-        ELSIF NEW.state IN ('released', 'expired') THEN
-            {_ledger("release")}
-        END IF;
+        {_ledger("release")}
         RETURN NULL;
     """,
 )
@@ -244,6 +244,7 @@ redemption_takes = pgtrigger.Trigger(
             NEW.limited_by := held.limited_by;
             NEW.local_day := held.local_day;
             at := discounts_clock();
+            {_ledger("capture", was_reserved="true")}
         END IF;
         IF NEW.order_id IS NOT NULL AND EXISTS (
                 SELECT 1 FROM discounts_redemption
@@ -251,22 +252,12 @@ redemption_takes = pgtrigger.Trigger(
             {refuse("order_already_redeemed", order_id="NEW.order_id")}
         END IF;
         IF NEW.reservation_id IS NULL THEN
-            {_TAKE}
+            {_take("capture")}
         END IF;
+        INSERT INTO discounts_grantoutbox (redemption_id) VALUES (NEW.id);
         NEW.reversed := 0;
         NEW.granted_at := at;
         RETURN NEW;
-    """,
-)
-
-redemption_in_ledger = pgtrigger.Trigger(
-    name="in_ledger",
-    operation=pgtrigger.Insert,
-    when=pgtrigger.After,
-    func=f"""
-        INSERT INTO discounts_grantoutbox (redemption_id) VALUES (NEW.id);
-        {_ledger("capture", was_reserved="NEW.reservation_id IS NOT NULL")}
-        RETURN NULL;
     """,
 )
 
@@ -300,17 +291,8 @@ reversal_gives_back = pgtrigger.Trigger(
         IF given.reversed + NEW.amount = given.amount THEN
             {_GIVE_DAY_BACK.format(row="given")}
         END IF;
+        {_ledger("reverse", promotion="given.promotion_id")}
         RETURN NEW;
-    """,
-)
-
-reversal_in_ledger = pgtrigger.Trigger(
-    name="in_ledger",
-    operation=pgtrigger.Insert,
-    when=pgtrigger.After,
-    func=f"""
-        {_ledger("reverse", promotion=_REVERSED)}
-        RETURN NULL;
     """,
 )
 

@@ -80,7 +80,7 @@ class BudgetFactory(DjangoModelFactory):
 
 def spend(promotion: Promotion, amount: Any) -> None:
     """Reserve some of a budget without the row it would be for."""
-    with pgtrigger.ignore("promotions.BudgetEntry:money_comes_with_its_row"):
+    with pgtrigger.ignore("promotions.BudgetEntry:a_money_comes_with_its_row"):
         BudgetEntry.objects.create(budget=promotion.budget, kind="reserve", amount=amount)
 
 

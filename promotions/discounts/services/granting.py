@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-from accounts.errors import UserNotFound
 from promopulse.lib.refusals import heard
 from promopulse.lib.sql import fetch_one
 from promotions.discounts import errors
@@ -15,9 +14,8 @@ COLUMNS = tuple(field.attname for field in Redemption._meta.concrete_fields)
 _GRANT = f"""
     INSERT INTO discounts_redemption
         (promotion_id, user_id, order_id, currency, cart_value, delivery_charge, wanted, limited_by)
-    SELECT %(promotion_id)s, id, %(order_id)s, %(currency)s, %(cart_value)s, %(delivery_charge)s,
-        %(wanted)s, %(limited_by)s
-    FROM accounts_user WHERE id = %(user_id)s AND erased_at IS NULL
+    VALUES (%(promotion_id)s, %(user_id)s, %(order_id)s, %(currency)s, %(cart_value)s,
+        %(delivery_charge)s, %(wanted)s, %(limited_by)s)
     RETURNING {", ".join(COLUMNS)}
 """
 
@@ -46,6 +44,4 @@ def grant(
     )
     with heard(*errors.OF_A_GRANT):
         granted = fetch_one(_GRANT, row | {"order_id": order_id or None})
-    if granted is None:
-        raise UserNotFound()
     return Redemption.from_db("default", COLUMNS, granted)

@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-from accounts.errors import UserNotFound
 from promopulse.lib.errors import Invalid
 from promopulse.lib.refusals import heard
 from promopulse.lib.sql import fetch_all, fetch_one
@@ -17,9 +16,8 @@ _COLUMNS = tuple(field.attname for field in Reservation._meta.concrete_fields)
 _RESERVE = f"""
     INSERT INTO discounts_reservation (promotion_id, user_id, currency, cart_value,
         delivery_charge, wanted, limited_by, ttl_seconds)
-    SELECT %(promotion_id)s, id, %(currency)s, %(cart_value)s, %(delivery_charge)s, %(wanted)s,
-        %(limited_by)s, %(ttl_seconds)s
-    FROM accounts_user WHERE id = %(user_id)s AND erased_at IS NULL
+    VALUES (%(promotion_id)s, %(user_id)s, %(currency)s, %(cart_value)s, %(delivery_charge)s,
+        %(wanted)s, %(limited_by)s, %(ttl_seconds)s)
     RETURNING {", ".join(_COLUMNS)}
 """
 # `own` is the only user whose reservations may be touched, or null for anybody's.
@@ -64,8 +62,6 @@ def reserve(
     )
     with heard(*errors.OF_A_GRANT):
         held = fetch_one(_RESERVE, row | {"ttl_seconds": ttl_seconds})
-    if held is None:
-        raise UserNotFound()
     return Reservation.from_db("default", _COLUMNS, held)
 
 
