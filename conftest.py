@@ -5,7 +5,8 @@ from typing import Any
 
 import pgtrigger
 import pytest
-from django.test import TransactionTestCase
+from django.conf import settings
+from django.test import TransactionTestCase, override_settings
 from rest_framework.test import APIClient
 
 from accounts.keys import create_key
@@ -26,14 +27,21 @@ def _flush_append_only_tables(self: TransactionTestCase) -> None:
 TransactionTestCase._fixture_teardown = _flush_append_only_tables  # type: ignore[attr-defined]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_tests() -> Iterator[None]:
+    """No rate limits, a cheap password hash, no files to collect first."""
+    plain_files = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(
+        RATE_LIMITS_ON=False,
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        STORAGES=settings.STORAGES | {"staticfiles": plain_files},
+    ):
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _fresh_context(settings: Any) -> None:
-    """No actor left over, a cheap password hash, no rate limits, no files to collect first."""
-    settings.RATE_LIMITS_ON = False
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
+def _fresh_context() -> None:
+    """No actor left over."""
     context.begin("test")
 
 

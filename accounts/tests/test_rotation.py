@@ -133,7 +133,9 @@ def test_a_value_that_vanishes_in_between_stays_away(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "junk", [b"junk", b"\xff\x00", Fernet(Fernet.generate_key()).encrypt(b"x")]
+    "junk",
+    [b"junk", b"\xff\x00", Fernet(Fernet.generate_key()).encrypt(b"x")],
+    ids=["no token", "no text", "another key's"],
 )
 def test_a_token_that_no_key_opens_is_named_and_left(junk):
     lost, good = UserFactory(), UserFactory(email="good@example.com")

@@ -162,7 +162,7 @@ ROUTES = [
         "POST events/ingest",
         ("ingest events",),
         202,
-        {"event_id": "e-1", "type": "VIEW", "user_id": 1, "promotion_id": 1},
+        {"event_id": "of-the-table", "type": "VIEW", "user_id": 1, "promotion_id": 1},
     ),
     Route("GET events", _EVENTS),
     Route("GET events/{event}", _EVENTS),

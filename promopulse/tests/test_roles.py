@@ -138,16 +138,23 @@ class World:
         return things[kind]()
 
 
-@pytest.fixture
-def world(db: None) -> World:
-    return World()
-
-
 @contextmanager
 def undone() -> Iterator[None]:
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def built(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    """Built once, in a transaction around those of the tests: each takes back what it did."""
+    with django_db_blocker.unblock(), undone():
+        yield World()
+
+
+@pytest.fixture
+def world(built: World, db: None) -> World:
+    return built
 
 
 def send(world: World, route: Route, caller: str, whose: str, **extra: Any) -> Any:
