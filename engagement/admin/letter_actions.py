@@ -6,10 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.http import Http404, HttpRequest
 from django.urls import reverse
 
 from engagement import letters
@@ -18,30 +15,13 @@ from engagement.letters import Plan, Selection
 from engagement.letters.replaying import MAX_RATE
 from engagement.models import DeadLetterEvent, EventType
 from promopulse.lib.admin import whole_id
-from promopulse.lib.errors import DomainError, PlanChanged
-from promopulse.lib.widgets import AmountInput, TextArea
-from promotions.rules import MAX_REASON
+from promopulse.lib.admin.plans import MustSayWhy, Nothing, PlanPage, ReasonForm, Report
+from promopulse.lib.admin.shown import sign
+from promopulse.lib.widgets import AmountInput
 
 URL_NAME = "engagement_deadletterevent_act"
 MOST_CHOSEN = 100
 SAMPLE = 5
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        required=False,
-        max_length=MAX_REASON,
-        widget=TextArea(attrs={"rows": 2}),
-        help_text="Kept in the audit trail.",
-    )
-
-
-class DiscardForm(ReasonForm):
-    reason = forms.CharField(
-        max_length=MAX_REASON,
-        widget=TextArea(attrs={"rows": 2}),
-        help_text="Kept with each letter and in the audit trail.",
-    )
 
 
 class ReplayForm(ReasonForm):
@@ -68,6 +48,7 @@ class Action:
     done: str
     form: type[ReasonForm]
     do: Callable[..., Plan]
+    undo: str = ""
 
 
 ACTIONS = {
@@ -83,8 +64,9 @@ ACTIONS = {
         "Discard",
         "They are closed without being counted. They stay, and can be restored.",
         "Discarded",
-        DiscardForm,
+        MustSayWhy,
         letters.discard,
+        undo="restore",
     ),
     "restore": Action(
         "Restore",
@@ -146,81 +128,66 @@ def _selection(query: Mapping[str, str]) -> Selection | None:
     )
 
 
-class LetterActions:
-    """The pages `.../act/<action>/?...`: GET shows the plan, POST does what was shown."""
+class LetterActions(PlanPage):
+    """The pages `.../act/<action>/?...`."""
 
-    def __init__(self, model_admin: "admin.ModelAdmin[DeadLetterEvent]") -> None:
-        self.admin = model_admin
+    template = "admin/engagement/deadletterevent/act.html"
 
-    def __call__(self, request: HttpRequest, name: str) -> HttpResponse:
-        if not self.admin.has_handle_permission(request):  # type: ignore[attr-defined]
-            raise PermissionDenied
-        if name not in ACTIONS:
-            raise Http404
-        selection = _selection(request.GET.dict())
+    def may(self, request: HttpRequest, **named: Any) -> bool:
+        return bool(self.admin.has_handle_permission(request))  # type: ignore[attr-defined]
+
+    def form(self, request: HttpRequest, **named: Any) -> type[forms.Form]:
+        return _action(named["name"]).form
+
+    def plan(self, request: HttpRequest, **named: Any) -> Plan:
+        action, selection = _action(named["name"]), _selection(request.GET.dict())
         if selection is None:
-            return self._back(request, "Choose letters.", messages.WARNING)
-        limits = {}
-        if name == "replay":
-            limits["sample"] = whole_id(request.GET.get("sample", "")) or None
-        action = ACTIONS[name]
-        if request.method == "POST":
-            form = action.form(request.POST)
-            if form.is_valid():
-                return self._do(request, action, selection, {**limits, **form.cleaned_data})
-        else:
-            form = action.form()
-        plan = action.do(selection, reason="", dry_run=True, **limits)
-        return self._page(request, action, plan, form, limits)
+            raise Nothing("Choose letters.")
+        return action.do(selection, reason="", dry_run=True, **_limits(request, **named))
 
-    def _do(
-        self, request: HttpRequest, action: Action, selection: Selection, given: dict[str, Any]
-    ) -> HttpResponse:
-        try:
-            plan = action.do(selection, expect_plan=request.POST.get("plan", ""), **given)
-        except PlanChanged as changed:
-            self.admin.message_user(request, changed.detail, messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
-        except DomainError as refusal:
-            return self._back(request, refusal.detail, messages.ERROR)
-        words = f"{action.done}: {plan.count}."
-        if action.do is _replay and plan.already_counted:
-            words += f" Counted before, so only closed: {plan.already_counted}."
-        return self._back(request, words, messages.SUCCESS)
+    def do(
+        self, request: HttpRequest, plan: Any, expected: str, given: dict[str, Any], **named: Any
+    ) -> Report:
+        action, selection = _action(named["name"]), _selection(request.GET.dict())
+        assert selection is not None  # or there would be no plan
+        limits = _limits(request, **named)
+        done = action.do(selection, expect_plan=expected, **limits, **given)
+        words = f"{action.done}: {done.count}."
+        if action.do is _replay and done.already_counted:
+            words += f" Counted before, so only closed: {done.already_counted}."
+        few = 0 < done.count <= MOST_CHOSEN
+        undo = url(action.undo, ids=",".join(map(str, done.ids))) if action.undo and few else ""
+        return Report(words, self.back(), undo=undo)
 
-    def _back(self, request: HttpRequest, words: str, level: int) -> HttpResponse:
-        self.admin.message_user(request, words, level)
-        return HttpResponseRedirect(_list())
+    def back(self, **named: Any) -> str:
+        return reverse("admin:engagement_deadletterevent_changelist")
 
-    def _page(
-        self,
-        request: HttpRequest,
-        action: Action,
-        plan: Plan,
-        form: forms.Form,
-        limits: dict[str, Any],
-    ) -> HttpResponse:
+    def shown(self, request: HttpRequest, plan: Any, **named: Any) -> dict[str, Any]:
+        action = _action(named["name"])
         causes = [(CAUSES[cause], count) for cause, count in plan.by_cause.items()]
-        context = self.admin.admin_site.each_context(request) | {
+        return {
             "title": f"{action.title} dead letters",
-            "opts": self.admin.opts,
-            "action": action,
-            "plan": plan,
-            "sample": limits.get("sample"),
+            "says": action.says,
+            "button": f"{action.title} {plan.count:,}",
+            "sample": _limits(request, **named).get("sample"),
             "causes": causes,
-            "unmended": [
+            "warnings": [
                 cause.remedy
                 for cause, _count in causes
                 if action.do is _replay
                 and cause.category in (Category.UNKNOWN, Category.WORKER_KILLER)
             ],
-            "form": form,
-            "media": self.admin.media + form.media,
-            "back": _list(),
+            "warn_sign": sign("warn"),
         }
-        template = "admin/engagement/deadletterevent/act.html"
-        return TemplateResponse(request, template, context)
 
 
-def _list() -> str:
-    return reverse("admin:engagement_deadletterevent_changelist")
+def _action(name: str) -> Action:
+    if name not in ACTIONS:
+        raise Http404
+    return ACTIONS[name]
+
+
+def _limits(request: HttpRequest, **named: Any) -> dict[str, Any]:
+    if named["name"] != "replay":
+        return {}
+    return {"sample": whole_id(request.GET.get("sample", "")) or None}

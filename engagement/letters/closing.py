@@ -6,6 +6,7 @@ from engagement.letters import moves
 from engagement.letters.plans import Plan, plan_of
 from engagement.letters.selection import Selection, lock
 from engagement.letters.states import ACTIONS
+from promopulse.lib import plans
 from promopulse.lib.errors import Invalid
 
 
@@ -51,11 +52,11 @@ def _act(
     picked = selection.pick(move.source)
     if dry_run:
         plan = plan_of(action, picked, selection)
-        moves.check_plan(plan, expect_plan)
+        plans.must_be(plan, expect_plan)
         return plan
     with transaction.atomic():
         plan = plan_of(action, lock(picked, move.source), selection)
-        moves.check_plan(plan, expect_plan)
+        plans.must_be(plan, expect_plan)
         if plan.ids:
             moves.move(plan.ids, move.target, kept_reason)
             moves.write_down(plan, selection, reason)

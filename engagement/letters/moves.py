@@ -7,7 +7,6 @@ from engagement.letters.plans import Plan
 from engagement.letters.selection import Selection
 from engagement.models import DeadLetterEvent
 from promopulse.lib import sql
-from promopulse.lib.errors import PlanChanged
 from promotions import rules
 
 _MOVE = """
@@ -24,12 +23,6 @@ _CLOSED = frozenset({DeadLetterEvent.State.DISCARDED})
 def clean_reason(reason: str) -> str:
     """The reason as it is kept. Raises Invalid."""
     return rules.text("reason", reason, rules.MAX_REASON)
-
-
-def check_plan(plan: Plan, expected: str | None) -> None:
-    """Raises PlanChanged when the letters are not those that somebody has confirmed."""
-    if expected is not None and expected != plan.hash:
-        raise PlanChanged(count=plan.count, plan=plan.hash)
 
 
 def move(ids: list[int], state: DeadLetterEvent.State, reason: str = "") -> None:

@@ -1,6 +1,5 @@
 """What an action on letters would do: the preview of the API, the admin and the commands."""
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any
 
 from engagement.letters.selection import Selection
 from promopulse.lib import sql
+from promopulse.lib.plans import digest
 
 PROMOTIONS_TOLD = 100
 
@@ -45,8 +45,7 @@ class Plan:
 
     @property
     def hash(self) -> str:
-        words = f"{self.action}:{','.join(map(str, self.ids))}"
-        return hashlib.sha256(words.encode()).hexdigest()[:16]
+        return digest(self.action, self.ids)
 
     def figures(self) -> dict[str, Any]:
         """The plan as the API and the commands tell it."""

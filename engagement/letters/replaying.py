@@ -11,7 +11,7 @@ from engagement.letters import moves
 from engagement.letters.plans import Plan, plan_of
 from engagement.letters.selection import Selection, lock
 from engagement.letters.states import ACTIONS
-from promopulse.lib import context, sql
+from promopulse.lib import context, plans, sql
 from promopulse.lib.errors import Invalid, VersionConflict
 from promopulse.lib.time import db_now
 
@@ -59,13 +59,13 @@ def replay(
     picked = selection.pick(source, sample)
     if dry_run:
         plan = plan_of("replay", picked, selection)
-        moves.check_plan(plan, expect_plan)
+        plans.must_be(plan, expect_plan)
         return Replay(plan, _steps(plan.count, rate)[1])
     with transaction.atomic():
         if picked:
             _hold_groups(picked)
         plan = plan_of("replay", lock(picked, source), selection)
-        moves.check_plan(plan, expect_plan)
+        plans.must_be(plan, expect_plan)
         if not plan.ids:
             return Replay(plan, 0)
         moves.move(plan.ids, target)

@@ -81,13 +81,15 @@ def test_discard_and_restore(ops):
     assert refused.status_code == 200
     assert refused.context["form"].errors["reason"]
     assert states() == {"open": 2}
-    assert said(confirm(ops, discard, reason="Test traffic")) == ["Discarded: 2."]
+    (told,) = said(confirm(ops, discard, reason="Test traffic"))
+    assert told.startswith("Discarded: 2.")
+    assert "/act/restore/?ids=" in told, "it can be undone"
     assert states() == {"discarded": 2}
 
     letter = DeadLetterEvent.objects.first()
     page = ops.get(f"{LIST}{letter.pk}/change/")
     assert "Test traffic" in page.content.decode()
-    assert list(links(page)) == ["Restore..."]
+    assert list(links(page)) == ["Undo...", "Restore..."]
     assert said(confirm(ops, links(page)["Restore..."])) == ["Open again: 1."]
     assert states() == {"discarded": 1, "open": 1}
     of_list = links(ops.get(f"{LIST}?state__exact=discarded&cause__exact=promotion_not_active"))
@@ -270,9 +272,9 @@ def test_a_filtered_list_offers_all_of_it(ops):
 def test_a_warning_where_the_cause_is_not_mended(ops):
     draft_letters(1)
     address = f"{LIST}act/replay/?cause="
-    assert "⚠" not in ops.get(f"{address}promotion_not_active").content.decode()
+    assert "pp-note pp-warn" not in ops.get(f"{address}promotion_not_active").content.decode()
     DeadLetterEvent.objects.update(cause="worker_lost")
-    assert "⚠" in ops.get(f"{address}worker_lost").content.decode()
+    assert "pp-note pp-warn" in ops.get(f"{address}worker_lost").content.decode()
 
 
 def test_the_front_page_costs_the_same_with_many_groups(ops, django_assert_max_num_queries):

@@ -1,24 +1,24 @@
-"""Moves of a promotion in the admin: preview, confirm with a reason, do, report."""
+"""Moves of a promotion in the admin: plan, confirm with a reason, do, report, undo."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.db import transaction
+from django.http import Http404, HttpRequest
 from django.urls import reverse
 
-from promopulse.lib import money, time
+from promopulse.lib import money, plans, time
+from promopulse.lib.admin import shown as looks
 from promopulse.lib.admin import whole_id
-from promopulse.lib.errors import DomainError, VersionConflict
-from promopulse.lib.widgets import AmountInput, TextArea
-from promotions import rules, services
+from promopulse.lib.admin.plans import Nothing, PlanPage, ReasonForm, Report
+from promopulse.lib.errors import PlanChanged, VersionConflict
+from promopulse.lib.widgets import AmountInput
+from promotions import previews, services
 from promotions.admin import shown
 from promotions.models import Promotion
+from promotions.previews import MovePlan
 from promotions.states import Status
 
 MOST_AT_ONCE = 100
@@ -37,11 +37,14 @@ class Move:
     statuses: frozenset[str]
     do: Callable[[int, int, dict[str, Any]], object]
     final: str = ""
+    undo: str = ""
     asks_amount: bool = False
     paused: bool | None = None
 
     def fits(self, promotion: Promotion) -> bool:
         """Whether it would change this promotion."""
+        if self.asks_amount and promotion.budget_left() is None:
+            return False
         return promotion.status in self.statuses and (
             self.paused is None or self.paused == (promotion.paused_at is not None)
         )
@@ -61,7 +64,8 @@ MOVES: dict[str, Move] = {
         "Its audience will see it, and it runs within its window.",
         _DRAFT,
         _status("active"),
-        final="Window, zone, currency and audience are fixed from then on.",
+        final="Window, zone, currency, audience and discount are fixed from then on. It can be "
+        "paused and ended, never be a draft again.",
     ),
     "pause": Move(
         "Pause",
@@ -72,6 +76,7 @@ MOVES: dict[str, Move] = {
             pk, reason=given["reason"], expected_version=version
         ),
         paused=False,
+        undo="resume",
     ),
     "resume": Move(
         "Resume",
@@ -82,6 +87,7 @@ MOVES: dict[str, Move] = {
             pk, reason=given["reason"], expected_version=version
         ),
         paused=True,
+        undo="pause",
     ),
     "end": Move(
         "End",
@@ -112,16 +118,7 @@ MOVES: dict[str, Move] = {
 }
 
 
-class MoveForm(forms.Form):
-    reason = forms.CharField(
-        required=False,
-        max_length=rules.MAX_REASON,
-        widget=TextArea(attrs={"rows": 2}),
-        help_text="Kept in the history.",
-    )
-
-
-class AmountForm(MoveForm):
+class AmountForm(ReasonForm):
     amount = forms.DecimalField(
         min_value=money.minor_unit("KWD"),
         max_digits=money.MAX_DIGITS,
@@ -131,122 +128,96 @@ class AmountForm(MoveForm):
     field_order = ("amount", "reason")
 
 
-@dataclass(frozen=True)
-class Planned:
-    """One promotion of a preview."""
+class MovesPage(PlanPage):
+    """The pages `.../move/<move>/?ids=1,2`. What was confirmed is done whole or not at all."""
 
-    promotion: Promotion
-    fits: bool
-    badge: str
-    window: str
-    budget: str
-    audience: str
-    warnings: list[str]
+    template = "admin/promotions/promotion/move.html"
 
+    def may(self, request: HttpRequest, **named: Any) -> bool:
+        return bool(self.admin.has_change_permission(request))
 
-def warnings_of(move: str, promotion: Promotion, at: datetime) -> list[str]:
-    """What somebody about to make this move may have missed."""
-    if move != "activate":
-        return []
-    found = []
-    if at >= promotion.end_at:
-        found.append("Its window is over already.")
-    elif at >= promotion.start_at:
-        found.append("It starts in the past: it runs at once.")
-    if promotion.end_at - promotion.start_at < timedelta(hours=1):
-        found.append("Its window is shorter than an hour.")
-    if promotion.budget_left() is None:
-        found.append("It has no budget: there is no limit to what it gives away.")
-    elif promotion.budget_left() == 0:
-        found.append("Its budget is zero.")
-    if promotion.is_targeted and not promotion.targets.exists():
-        found.append("It is targeted and names nobody: nobody will see it.")
-    return found
+    def form(self, request: HttpRequest, **named: Any) -> type[forms.Form]:
+        return AmountForm if _move(named["name"]).asks_amount else ReasonForm
 
-
-class MovesView:
-    """The pages `.../move/<move>/?ids=1,2`: GET previews, POST does what was previewed."""
-
-    def __init__(self, model_admin: "admin.ModelAdmin[Promotion]") -> None:
-        self.admin = model_admin
-
-    def __call__(self, request: HttpRequest, name: str) -> HttpResponse:
-        if not self.admin.has_change_permission(request):
-            raise PermissionDenied
-        if name not in MOVES:
-            raise Http404
-        if request.method == "POST":
-            return self._do(request, name)
-        promotions = self._chosen(request, _ids(request.GET.get("ids", "")))
+    def plan(self, request: HttpRequest, **named: Any) -> MovePlan:
+        move = _move(named["name"])
+        ids = _ids(request.GET.get("ids", ""))
+        rows = self.admin.get_queryset(request).filter(pk__in=ids).order_by("pk")
+        promotions = list(rows)
         if not promotions:
-            return self._back(request, "Choose a promotion.", messages.WARNING)
-        form = AmountForm() if MOVES[name].asks_amount else MoveForm()
-        return self._page(request, name, promotions, form)
+            raise Nothing("Choose a promotion.")
+        return previews.plan_of(named["name"], promotions, move.fits, time.db_now())
 
-    def _do(self, request: HttpRequest, name: str) -> HttpResponse:
-        plan = _plan(request.POST.get("plan", ""))
-        promotions = self._chosen(request, list(plan))
-        move = MOVES[name]
-        form = (AmountForm if move.asks_amount else MoveForm)(request.POST)
-        if not promotions:
-            return self._back(request, "Choose a promotion.", messages.WARNING)
-        if not form.is_valid():
-            return self._page(request, name, promotions, form)
-        done = 0
-        for promotion in promotions:
-            try:
-                move.do(promotion.pk, plan[promotion.pk], form.cleaned_data)
-                done += 1
-            except VersionConflict:
-                words = f"{promotion}: the plan changed, review it again."
-                self.admin.message_user(request, words, messages.ERROR)
-            except DomainError as refusal:
-                words = f"{promotion}: {refusal.detail}"
-                self.admin.message_user(request, words, messages.ERROR)
-        only = promotions[0].pk if len(promotions) == 1 else None
-        if not done:
-            return HttpResponseRedirect(_url(only))
-        return self._back(request, f"{move.done}: {done}.", messages.SUCCESS, only)
+    def do(
+        self, request: HttpRequest, plan: Any, expected: str, given: dict[str, Any], **named: Any
+    ) -> Report:
+        plans.must_be(plan, expected)
+        move = _move(named["name"])
+        try:
+            with transaction.atomic():
+                made = [move.do(one.pk, one.version, given) for one in plan.moved]
+        except VersionConflict:
+            raise PlanChanged(plan=plan.hash, count=plan.count) from None
+        ids = [one.pk for one in plan.moved]
+        only = made[0] if len(made) == 1 and isinstance(made[0], Promotion) else None
+        back = _url(only.pk if only else ids[0] if len(ids) == 1 else None)
+        undo = move_url(move.undo, ids) if move.undo else ""
+        return Report(f"{move.done}: {len(ids)}.", back, undo=undo)
 
-    def _chosen(self, request: HttpRequest, ids: list[int]) -> list[Promotion]:
-        rows = self.admin.get_queryset(request).filter(pk__in=ids[:MOST_AT_ONCE])
-        return list(rows.order_by("pk"))
+    def back(self, **named: Any) -> str:
+        return _url(None)
 
-    def _back(
-        self, request: HttpRequest, words: str, level: int, promotion_id: int | None = None
-    ) -> HttpResponse:
-        self.admin.message_user(request, words, level)
-        return HttpResponseRedirect(_url(promotion_id))
-
-    def _page(
-        self, request: HttpRequest, name: str, promotions: list[Promotion], form: forms.Form
-    ) -> HttpResponse:
-        move, at = MOVES[name], time.db_now()
-        planned = [
-            Planned(
-                promotion=promotion,
-                fits=move.fits(promotion),
-                badge=shown.badge(promotion, at),
-                window=shown.window(promotion),
-                budget=shown.budget(promotion),
-                audience=shown.audience(promotion),
-                warnings=warnings_of(name, promotion, at),
-            )
-            for promotion in promotions
-        ]
-        # One that would not change is named, and left out of what is sent.
-        plan = [f"{row.promotion.pk}:{row.promotion.version}" for row in planned if row.fits]
-        context = self.admin.admin_site.each_context(request) | {
-            "title": f"{move.title} {promotions[0] if len(promotions) == 1 else ''}".strip(),
-            "opts": self.admin.opts,
-            "move": move,
-            "planned": planned,
-            "plan": ",".join(plan),
-            "form": form,
-            "media": self.admin.media + form.media,
-            "back": _url(promotions[0].pk if len(promotions) == 1 else None),
+    def shown(self, request: HttpRequest, plan: Any, **named: Any) -> dict[str, Any]:
+        move, at = _move(named["name"]), time.db_now()
+        promotions = [preview.promotion for preview in plan.previews]
+        only = promotions[0] if len(promotions) == 1 else None
+        context: dict[str, Any] = {
+            "title": f"{move.title} {only.name if only else looks.plural(plan.count, 'promotion')}",
+            "says": move.says,
+            "final": move.final if plan.count else "",
+            "button": move.title,
+            "warn_sign": looks.sign("warn"),
+            "lock_sign": looks.sign("lock"),
         }
-        return TemplateResponse(request, "admin/promotions/promotion/move.html", context)
+        if only is not None:
+            found = plan.previews[0]
+            return context | {
+                "back": _url(only.pk),
+                "warnings": found.warnings,
+                "facts": shown.facts_of_move(named["name"], only, at),
+                "overlaps": self._overlapping(only, at) if named["name"] == "activate" else None,
+            }
+        return context | {
+            "rows": [
+                {
+                    "promotion": preview.promotion,
+                    "fits": preview.fits,
+                    "warnings": preview.warnings,
+                    "badge": shown.badge(preview.promotion, at),
+                    "window": shown.window(preview.promotion),
+                    "budget": shown.budget(preview.promotion),
+                    "audience": shown.audience(preview.promotion),
+                }
+                for preview in plan.previews
+            ]
+        }
+
+    @staticmethod
+    def _overlapping(promotion: Promotion, at: Any) -> dict[str, Any]:
+        found = previews.overlaps(promotion)
+        return {
+            "rows": [
+                {
+                    "url": _url(other.pk),
+                    "name": other.name,
+                    "badge": shown.badge(other, at),
+                    "window": shown.window(other),
+                }
+                for other in found.named
+            ],
+            "count": found.count,
+            "more": found.count - len(found.named),
+        }
 
 
 def move_url(name: str, ids: list[int]) -> str:
@@ -259,8 +230,14 @@ def legal_moves(promotion: Promotion) -> list[tuple[str, str]]:
     return [
         (move.title, move_url(name, [promotion.pk]))
         for name, move in MOVES.items()
-        if move.fits(promotion) and not (move.asks_amount and promotion.budget_left() is None)
+        if move.fits(promotion)
     ]
+
+
+def _move(name: str) -> Move:
+    if name not in MOVES:
+        raise Http404
+    return MOVES[name]
 
 
 def _joined(ids: list[int]) -> str:
@@ -270,16 +247,6 @@ def _joined(ids: list[int]) -> str:
 def _ids(text: str) -> list[int]:
     found = (whole_id(part) for part in text.split(",")[:MOST_AT_ONCE])
     return [number for number in found if number is not None]
-
-
-def _plan(text: str) -> dict[int, int]:
-    """`7:3,9:1`: which promotions, as previewed in which version."""
-    plan = {}
-    for part in text.split(",")[:MOST_AT_ONCE]:
-        pk, version = map(whole_id, part.partition(":")[::2])
-        if pk is not None and version is not None:
-            plan[pk] = version
-    return plan
 
 
 def _url(promotion_id: int | None) -> str:

@@ -167,7 +167,7 @@ class PromotionAdmin(BaseAdmin):
     # Moves
 
     def get_urls(self) -> list[Any]:
-        preview = self.admin_site.admin_view(moves.MovesView(self))
+        preview = self.admin_site.admin_view(moves.MovesPage(self))
         return [
             path("move/<slug:name>/", preview, name="promotions_promotion_move"),
             *super().get_urls(),

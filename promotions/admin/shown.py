@@ -1,7 +1,8 @@
 """How the admin says things about a promotion: badge, window, money, trail."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,7 +13,8 @@ from accounts.models import AuditEntry
 from promopulse.lib import money
 from promopulse.lib.admin import shown as looks
 from promopulse.lib.admin.shown import Tone
-from promotions import selectors
+from promotions import previews, selectors
+from promotions.admin import extensions
 from promotions.models import Promotion
 from promotions.states import EffectiveStatus
 
@@ -94,6 +96,42 @@ def audience(promotion: Promotion) -> str:
     named = selectors.audience_of(promotion)
     users, pools = len(named.target_user_ids), len(named.target_pool_ids)
     return f"{looks.plural(users, 'user')} and {looks.plural(pools, 'pool')}"
+
+
+def reach(promotion: Promotion) -> str:
+    """For how many people it is."""
+    found = previews.reach(promotion)
+    whom = "named or in a pool of its audience" if promotion.is_targeted else "every customer"
+    count = f"{found.people:,} or more" if found.more else f"{found.people:,}"
+    return f"{count} ({whom})"
+
+
+def facts_of_move(move: str, promotion: Promotion, at: datetime) -> SafeString:
+    """What will happen to one promotion, fact by fact."""
+    when = partial(looks.moment_in, zone=promotion.zone)
+    rows: list[tuple[str, Any]] = [("Now", badge(promotion, at))]
+    if move == "activate":
+        rows += [
+            ("Visible", "To its audience, at once"),
+            ("Runs from", "At once" if promotion.start_at <= at else when(promotion.start_at)),
+            ("Until", when(promotion.end_at)),
+            ("For", reach(promotion)),
+            ("Budget", budget(promotion)),
+        ]
+    elif move == "end":
+        left = promotion.end_at - at
+        early = f"{looks.span(left)} early" if left > timedelta(0) else "Its window is over"
+        rows += [
+            ("Stops", format_html("At once<span class='pp-hint'>{}</span>", early)),
+            ("Window", window(promotion)),
+            ("For", reach(promotion)),
+            ("Budget", budget(promotion)),
+        ]
+    else:
+        rows += [("Window", window(promotion)), ("Budget", budget(promotion))]
+    for more in extensions.move_facts:
+        rows += more(move, promotion)
+    return looks.facts(rows)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """Activate, pause, resume, end, top up, duplicate: preview, confirm, report."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils.html import strip_tags
 
+from accounts.tests.factories import PoolFactory, PoolMembershipFactory, UserFactory
 from promotions import services
-from promotions.models import Promotion
+from promotions.models import Promotion, PromotionTarget
 from promotions.tests.admin_pages import LIST, change, logged_in, said
 from promotions.tests.factories import (
     ActivePromotionFactory,
@@ -33,7 +36,9 @@ def preview(client, move, *promotions):
 
 
 def confirm(client, move, page, **given):
-    return client.post(f"{LIST}move/{move}/", {"plan": page.context["plan"], **given})
+    """Send the form of a preview back as it is, with what was filled in."""
+    address = page.wsgi_request.get_full_path()
+    return client.post(address, {"plan": page.context["plan"].hash, **given})
 
 
 def test_looking_changes_nothing(client):
@@ -77,7 +82,7 @@ def test_top_up_asks_how_much(client):
         assert refused.status_code == 200
         assert refused.context["form"].errors
     too_fine = confirm(client, "top_up", page, amount="0.001")
-    assert said(too_fine) == [f"{promotion}: More decimals than USD has."]
+    assert too_fine.context["form"].errors == {"amount": ["More decimals than USD has."]}
     assert entries(promotion) == []
     assert confirm(client, "top_up", page, amount="2.50", reason="more").status_code == 302
     assert Promotion.objects.get().budget.total == 12.5
@@ -94,9 +99,13 @@ def test_what_a_move_does_not_apply_to_is_named_and_left(client):
     draft, active, ended = PromotionFactory(), ActivePromotionFactory(), EndedPromotionFactory()
     page = preview(client, "pause", draft, active, ended)
     assert page.content.count(b"this does not apply to it") == 2
-    assert page.context["plan"] == f"{active.pk}:1"
-    nothing = preview(client, "resume", active)
-    assert (nothing.context["plan"], b'type="submit" class="pp' in nothing.content) == ("", False)
+    assert said(confirm(client, "pause", page))[-1].startswith("Paused: 1.")
+    assert stored(active)["paused_at"] is not None
+    nothing = preview(client, "pause", active)
+    assert (nothing.context["plan"].count, b'type="submit" class="pp' in nothing.content) == (
+        0,
+        False,
+    )
 
 
 def test_a_plan_that_changed_is_to_be_reviewed(client):
@@ -104,22 +113,47 @@ def test_a_plan_that_changed_is_to_be_reviewed(client):
     page = preview(client, "activate", promotion, other)
     services.update_promotion(promotion.pk, changes={"name": "July"})
     response = confirm(client, "activate", page)
-    assert said(response) == [
-        "July: the plan changed, review it again.",
-        "Activated: 1.",
-    ]
-    assert stored(promotion)["status"] == "draft"
-    assert stored(other)["status"] == "active"
+    assert said(response) == ["The plan changed, review it again."]
+    assert response["Location"] == page.wsgi_request.get_full_path()
+    assert {stored(promotion)["status"], stored(other)["status"]} == {"draft"}
+    assert (
+        said(confirm(client, "activate", client.get(response["Location"])))[-1] == "Activated: 2."
+    )
 
 
-def test_a_forged_plan_is_refused_with_its_reason(client):
+def test_a_change_between_the_check_and_the_deed_undoes_all_of_it(client, monkeypatch):
+    first, second = PromotionFactory(), PromotionFactory()
+    page = preview(client, "activate", first, second)
+    change_status = services.change_status
+
+    def overtaken(pk, **given):
+        if pk == second.pk:
+            services.update_promotion(pk, changes={"name": "Quicker"})
+        return change_status(pk, **given)
+
+    monkeypatch.setattr("promotions.services.change_status", overtaken)
+    assert said(confirm(client, "activate", page)) == ["The plan changed, review it again."]
+    assert {stored(first)["status"], stored(second)["status"]} == {"draft"}
+
+
+def test_a_forged_plan_does_nothing(client):
     ended = EndedPromotionFactory()
-    response = client.post(f"{LIST}move/activate/", {"plan": f"{ended.pk}:1"})
-    assert said(response) == [f"{ended}: Cannot transition from ended to active"]
-    for plan in ("", "x", "1", f"{ended.pk}:x", f"{2**70}:1", "404:1", ":" * 100_000):
-        response = client.post(f"{LIST}move/activate/", {"plan": plan})
+    address = f"{LIST}move/activate/?ids={ended.pk}"
+    for plan in ("", "x", f"{ended.pk}:1", "0" * 16):
+        assert said(client.post(address, {"plan": plan}))[-1].startswith("The plan changed")
+    for ids in ("", "x", f"{2**70}", "404", "," * 100_000):
+        response = client.post(f"{LIST}move/activate/?ids={ids}", {"plan": ""})
         assert said(response)[-1] == "Choose a promotion."
     assert client.post(f"{LIST}move/explode/", {"plan": ""}).status_code == 404
+
+
+def test_a_pause_can_be_undone(client):
+    promotion = ActivePromotionFactory()
+    told = said(confirm(client, "pause", preview(client, "pause", promotion)))[0]
+    undo = f"{LIST}move/resume/?ids={promotion.pk}"
+    assert f'href="{undo}"' in told
+    confirm(client, "resume", client.get(undo))
+    assert stored(promotion)["paused_at"] is None
 
 
 def test_a_reason_has_its_bounds(client):
@@ -140,7 +174,7 @@ def test_warnings_before_activation(client):
         budget=0,
     )
     page = preview(client, "activate", past, short)
-    first, second = (row.warnings for row in page.context["planned"])
+    first, second = (row["warnings"] for row in page.context["rows"])
     assert first == [
         "Its window is over already.",
         "It has no budget: there is no limit to what it gives away.",
@@ -160,6 +194,35 @@ def test_the_lists_actions_lead_to_the_preview(client):
     assert response["Location"] == f"{LIST}move/activate/?ids={ids[0]},{ids[1]}"
     page = client.get(response["Location"])
     assert said(confirm(client, "activate", page)) == ["Activated: 2."]
+
+
+def test_the_preview_of_one_says_what_will_happen(client):
+    PoolMembershipFactory(pool=(pool := PoolFactory()))
+    named = UserFactory()
+    PoolMembershipFactory(pool=pool, user=named)
+    now = datetime.now(UTC)
+    promotion = PromotionFactory(
+        start_at=now + timedelta(days=1),
+        end_at=now + timedelta(days=9),
+        timezone="Europe/Berlin",
+        is_targeted=True,
+        budget=5,
+    )
+    PromotionTarget.objects.create(promotion=promotion, pool=pool)
+    PromotionTarget.objects.create(promotion=promotion, user=named)
+    at_once = ActivePromotionFactory(
+        name="At the same time", start_at=now, end_at=now + timedelta(days=2)
+    )
+    ActivePromotionFactory(name="Before", start_at=now, end_at=now + timedelta(hours=1))
+    page = strip_tags(preview(client, "activate", promotion).content.decode())
+    assert "2 (named or in a pool of its audience)" in page
+    assert "At the same time" in page
+    assert "Before" not in page
+    assert all(zone in page for zone in ("CET", "UTC"))
+    assert "Cannot be undone:" in page
+
+    ending = strip_tags(preview(client, "end", at_once).content.decode())
+    assert re.search(r"Stops\s*At once1 d 23 h early", ending)
 
 
 def test_at_most_a_hundred_at_once(client):

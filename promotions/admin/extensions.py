@@ -1,0 +1,32 @@
+"""What higher apps add to the pages of promotions: they know this app, it does not know them.
+
+Each adds to these lists when its admin is loaded. `previews.warners` is their place for warnings.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from promotions.models import Promotion
+
+# More facts of the preview of a move: the move's name and the promotion in; names and values out.
+move_facts: list[Callable[[str, Promotion], list[tuple[str, Any]]]] = []
+
+# What a promotion gives, in plain words: promotions in, sentences by promotion id out.
+sentences: list[Callable[[Sequence[Promotion]], Mapping[int, str]]] = []
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of a tab of a promotion's page. `draw` gives nothing where there is nothing to say."""
+
+    tab: str
+    title: str
+    draw: Callable[[HttpRequest, Promotion], SafeString | str]
+    place: int = 50
+
+
+panels: list[Panel] = []
