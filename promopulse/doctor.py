@@ -11,9 +11,9 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.models import User
-from engagement import partitions
+from engagement import doorbell, partitions
 from engagement.models import Consumption, DeadLetterEvent, IngestBatch, RetryEvent
-from promopulse.celery import app
+from promopulse import workers
 from promopulse.lib.redis import client
 from promopulse.lib.time import db_now
 
@@ -86,14 +86,23 @@ def redis_server() -> Finding:
     return ok("redis", f"version {info['redis_version']}")
 
 
-def workers() -> Finding:
+def working() -> Finding:
     try:
-        names = app.control.ping(timeout=1.0)
+        if not workers.can_be_asked():
+            return _worked_lately()
+        count = workers.answering(timeout=1.0)
     except Exception as problem:
         return error("workers", f"the broker does not answer: {type(problem).__name__}")
-    if not names:
+    if not count:
         return error("workers", "none answers: events wait until one runs")
-    return ok("workers", f"{len(names)} alive")
+    return ok("workers", f"{count} alive")
+
+
+def _worked_lately() -> Finding:
+    lately = f"in the last {doorbell.HEARTBEAT_SECONDS} s"
+    if not doorbell.is_worker_alive():
+        return error("workers", f"none worked {lately}: events wait until one runs")
+    return ok("workers", f"at least one worked {lately}; over this broker none can be asked")
 
 
 def inbox() -> Finding:
@@ -158,7 +167,7 @@ CHECKS: list[Callable[[], Finding]] = [
     migrations,
     clock,
     redis_server,
-    workers,
+    working,
     inbox,
     consumption,
     undelivered,

@@ -10,6 +10,7 @@ from corsheaders.defaults import default_headers
 from whitenoise.compress import Compressor
 
 from promopulse import environment
+from promopulse.lib import brokers
 
 environment.load()
 
@@ -153,11 +154,14 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Redis: broker, doorbell marks, rate limits. Never the only place a fact is in.
+# Redis: doorbell marks, rate limits, and the broker unless another is named (docs/brokers.md).
+# Never the only place a fact is in.
 REDIS_URL = os.environ["REDIS_URL"]
-CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or (
-    REDIS_URL.replace("unix://", "redis+socket://", 1)
-)
+_broker = brokers.from_environment(os.environ)
+CELERY_BROKER_URL = _broker.url
+CELERY_BROKER_TRANSPORT_OPTIONS = _broker.options
+CELERY_BROKER_TRANSPORT = _broker.transport
+os.environ.pop("CELERY_BROKER_URL", None)  # Celery would believe it before the setting
 
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TASK_ROUTES = {"engagement.*": {"queue": "events"}}
@@ -169,15 +173,6 @@ CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 900,  # longer than any task may run
-    "unacked_restore_interval": 5,
-    "unacked_restore_throttle": 1,
-    "socket_timeout": 30,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": not CELERY_BROKER_URL.startswith("redis+socket"),
-    "health_check_interval": 25,
-}
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 180_000  # KiB

@@ -45,6 +45,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _set_environment(servers: Servers) -> None:
     """Nothing of the developer's own instance or `.env` reaches a test."""
+    os.environ.pop("BROKER_URL", None)
     for name in URLS:
         os.environ.pop(name, None)
         if given := os.environ.get(f"TEST_{name}"):
@@ -60,7 +61,5 @@ def _take_own_redis_database(number: int) -> None:
     address = urlsplit(os.environ["REDIS_URL"])
     if address.scheme == "unix":
         os.environ["REDIS_URL"] = f"unix://{address.path}?db={number + 1}"
-        broker = f"redis+socket://{address.path}?virtual_host={number + 1}"
-        os.environ["CELERY_BROKER_URL"] = broker
     else:
         os.environ["REDIS_URL"] = address._replace(path=f"/{number + 1}").geturl()

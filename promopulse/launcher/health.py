@@ -2,12 +2,9 @@
 
 import http.client
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-from promopulse.environment import PROJECT
 from promopulse.launcher import processes
 
 # Celery writes beat's schedule file every three minutes.
@@ -29,11 +26,17 @@ def web_is_ready() -> bool:
 
 
 def worker_is_well() -> bool:
-    """Whether this machine's worker answers through the broker."""
-    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "promopulse"]
-    command = [*celery, "inspect", "ping", "--timeout", "5", "--destination"]
-    command.append(f"celery@{_host_name()}")
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, check=False).returncode == 0
+    """Whether this machine's worker answers through the broker: see `promopulse.workers`."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promopulse.settings")
+    import django
+
+    django.setup()
+    from promopulse import workers
+
+    try:
+        return workers.here_is_well()
+    except Exception:  # each broker's library has its own
+        return False
 
 
 def beat_is_well(home: Path) -> bool:
@@ -46,9 +49,3 @@ def _allowed_host() -> str:
     """A name Django answers to, whatever address we reach it at."""
     first = (os.environ.get("ALLOWED_HOSTS") or "localhost").split(",")[0].strip().lstrip(".")
     return "localhost" if first == "*" else first
-
-
-def _host_name() -> str:
-    from celery.utils.nodenames import gethostname
-
-    return gethostname()

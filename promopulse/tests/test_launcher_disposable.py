@@ -9,6 +9,7 @@ from kombu import Connection
 
 from promopulse import testing
 from promopulse.launcher.disposable import Servers
+from promopulse.lib import brokers
 
 
 def test_runs_at_the_same_time_take_a_folder_each(tmp_path, monkeypatch):
@@ -30,25 +31,19 @@ def test_this_run_has_a_home_and_no_hand_written_file_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("given", "url", "broker"),
+    ("given", "url"),
     [
-        ("redis://:pw@host:6379/0?a=1", "redis://:pw@host:6379/4?a=1", None),
-        ("redis://host", "redis://host/4", None),
-        (
-            "unix:///a%20b/v.sock",
-            "unix:///a%20b/v.sock?db=4",
-            "redis+socket:///a%20b/v.sock?virtual_host=4",
-        ),
+        ("redis://:pw@host:6379/0?a=1", "redis://:pw@host:6379/4?a=1"),
+        ("redis://host", "redis://host/4"),
+        ("unix:///a%20b/v.sock", "unix:///a%20b/v.sock?db=4"),
     ],
 )
-def test_a_parallel_worker_takes_a_database_of_its_own(monkeypatch, given, url, broker):
+def test_a_parallel_worker_takes_a_database_of_its_own(monkeypatch, given, url):
     monkeypatch.setenv("REDIS_URL", given)
-    monkeypatch.setenv("CELERY_BROKER_URL", "")
 
     testing._take_own_redis_database(3)
 
     assert os.environ["REDIS_URL"] == url
-    assert os.environ["CELERY_BROKER_URL"] == (broker or "")
     client = redis.Redis.from_url(url)
     assert client.connection_pool.connection_kwargs["db"] == 4
 
@@ -57,9 +52,8 @@ def test_the_broker_takes_the_database_its_address_names(monkeypatch):
     if not settings.REDIS_URL.startswith("unix:"):
         pytest.skip("a server was given")
     monkeypatch.setenv("REDIS_URL", settings.REDIS_URL)
-    monkeypatch.setenv("CELERY_BROKER_URL", "")
     testing._take_own_redis_database(40)
-    with Connection(os.environ["CELERY_BROKER_URL"]) as connection:
+    with Connection(brokers.from_environment(os.environ).url) as connection:
         connection.default_channel.client.set("marker", "of the broker")
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         assert client.get("marker") == b"of the broker"

@@ -33,7 +33,7 @@ class Running:
     """One `run` and what it has printed."""
 
     def __init__(self, home: Path, port: int) -> None:
-        unset = {*services.URLS, *secrets.NAMES, "DJANGO_SETTINGS_MODULE", "CELERY_BROKER_URL"}
+        unset = {*services.URLS, *secrets.NAMES, "DJANGO_SETTINGS_MODULE", "BROKER_URL"}
         variables = {name: value for name, value in os.environ.items() if name not in unset}
         variables |= {"PROMOPULSE_HOME": str(home), "PORT": str(port), "DEMO": "0"}
         self.home, self.port = home, port
