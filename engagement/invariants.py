@@ -57,7 +57,31 @@ INVARIANTS = [
             (SELECT coalesce(sum(processed), 0) FROM engagement_ingestbatch
                 WHERE origin = 'api')
             + (SELECT coalesce(sum(processed), 0) FROM engagement_pruned)
-            - (SELECT count(*) FROM engagement_processedevent WHERE event_id NOT LIKE 'pp:%')
+            - (SELECT count(*) FROM engagement_processedevent)
+        )
+        """,
+    ),
+    # Every grant is waiting to be taken over, waiting in the inbox, or counted.
+    Invariant(
+        1,
+        ACCOUNTED,
+        """
+        SELECT abs(
+            (SELECT count(*) FROM discounts_redemption)
+            - (SELECT count(*) FROM discounts_grantoutbox)
+            - (SELECT coalesce(sum(regexp_count(body, '"pp:redemption:')), 0)
+                FROM engagement_ingestbatch WHERE processed_at IS NULL)
+            - (SELECT count(*) FROM (
+                SELECT event_id FROM engagement_processedevent
+                    WHERE starts_with(event_id, 'pp:redemption:')
+                UNION
+                SELECT event_id FROM engagement_retryevent
+                    WHERE starts_with(event_id, 'pp:redemption:')
+                UNION
+                SELECT event_id FROM engagement_deadletterevent
+                    WHERE starts_with(event_id, 'pp:redemption:')
+                        AND state IN ('open', 'discarded')
+            ) told)
         )
         """,
     ),

@@ -22,8 +22,9 @@ def plan_beat(sender: Celery, **_kwargs: object) -> None:
     """The static schedule, kept beside the tasks it is about."""
     from accounts.tasks import BEAT as ACCOUNTS
     from engagement.tasks import BEAT as ENGAGEMENT
+    from promotions.discounts.tasks import BEAT as DISCOUNTS
 
-    sender.conf.beat_schedule = {**ACCOUNTS, **ENGAGEMENT}
+    sender.conf.beat_schedule = {**ACCOUNTS, **DISCOUNTS, **ENGAGEMENT}
 
 
 @beat_init.connect

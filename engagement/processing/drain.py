@@ -2,7 +2,7 @@
 
 import time
 
-from engagement import doorbell
+from engagement import doorbell, grants
 from engagement.processing import breaker, retries
 from engagement.processing.claim import claim
 from engagement.processing.work import process
@@ -37,6 +37,8 @@ def drain() -> int:
             elif not helped:
                 doorbell.call_help()
                 helped = True
+            continue
+        if grants.take_over():
             continue
         handled += retries.process_due(db_now())
         if answered:

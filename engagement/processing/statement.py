@@ -46,6 +46,7 @@ resolved AS (
         coalesce(sub.user_id, source.u) AS user_id,
         coalesce(sub.promotion_id, source.p) AS promotion_id,
         CASE
+            WHEN left(source.i, 3) = 'pp:' THEN NULL  -- a grant of ours: judged when it was made
             WHEN source.s IS NOT NULL AND sub.id IS NULL THEN 'unknown_subscription'
             WHEN source.u <> sub.user_id OR source.p <> sub.promotion_id
                 THEN 'subscription_mismatch'

@@ -99,6 +99,7 @@ _EVENTS = ("events: read",)
 _STATS = ("stats: read",)
 _LETTERS = ("dead letters",)
 _ADMIN = ("API keys, roles",)
+_QUOTE = ("available / quote",)
 
 _WINDOW = {"start_at": "2026-06-01T00:00:00Z", "end_at": "2026-07-01T00:00:00Z"}
 _NEW_PASSWORD = {"current_password": "correct horse", "new_password": "another horse"}
@@ -152,6 +153,8 @@ ROUTES = [
     Route("PUT promotions/{draft}/budget", _WRITE, 200, {"total": "50"}),
     Route("POST promotions/{draft}/budget/top-up", _WRITE, 200, {"amount": "5"}),
     Route("GET promotions/{draft}/budget/entries", _INSIDE),
+    # discounts
+    Route("POST discounts/available", _QUOTE, 200, {"customer_id": "{user}", "cart_value": "100"}),
     # subscriptions
     Route("GET subscriptions", _SUBSCRIPTIONS, query="user_id={user}", missing=200),
     Route("POST subscriptions", _SUBSCRIBE, 201, {"user_id": "{user}", "promotion_id": "{open}"}),

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from promopulse.lib.refusals import heard
 from promopulse.lib.sql import fetch_one
-from promotions.discounts import errors
+from promotions.discounts import errors, metrics
 from promotions.discounts.models import Redemption
 from promotions.discounts.services.pricing import asked
 
@@ -35,13 +35,16 @@ def grant(
     in their transaction, and take it last: it locks the promotion's budget.
     Raises CampaignNotFound, UserNotFound, Invalid, or one of errors.OF_A_GRANT.
     """
-    row = asked(
-        promotion_id=promotion_id,
-        user_id=user_id,
-        cart_value=cart_value,
-        delivery_charge=delivery_charge,
-        currency=currency,
-    )
-    with heard(*errors.OF_A_GRANT):
-        granted = fetch_one(_GRANT, row | {"order_id": order_id or None})
-    return Redemption.from_db("default", COLUMNS, granted)
+    with metrics.counting_refusals():
+        row = asked(
+            promotion_id=promotion_id,
+            user_id=user_id,
+            cart_value=cart_value,
+            delivery_charge=delivery_charge,
+            currency=currency,
+        )
+        with heard(*errors.OF_A_GRANT):
+            granted = fetch_one(_GRANT, row | {"order_id": order_id or None})
+    redemption: Redemption = Redemption.from_db("default", COLUMNS, granted)
+    metrics.granted("apply", redemption.amount, redemption.currency)
+    return redemption

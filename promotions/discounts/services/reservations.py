@@ -5,7 +5,7 @@ from decimal import Decimal
 from promopulse.lib.errors import Invalid
 from promopulse.lib.refusals import heard
 from promopulse.lib.sql import fetch_all, fetch_one
-from promotions.discounts import errors
+from promotions.discounts import errors, metrics
 from promotions.discounts.models import MAX_TTL, Redemption, Reservation
 from promotions.discounts.services import granting
 from promotions.discounts.services.pricing import asked
@@ -53,16 +53,19 @@ def reserve(
     """
     if not 1 <= ttl_seconds <= MAX_TTL:
         raise Invalid("ttl_seconds", f"From 1 to {MAX_TTL} seconds.", "out_of_range")
-    row = asked(
-        promotion_id=promotion_id,
-        user_id=user_id,
-        cart_value=cart_value,
-        delivery_charge=delivery_charge,
-        currency=currency,
-    )
-    with heard(*errors.OF_A_GRANT):
-        held = fetch_one(_RESERVE, row | {"ttl_seconds": ttl_seconds})
-    return Reservation.from_db("default", _COLUMNS, held)
+    with metrics.counting_refusals():
+        row = asked(
+            promotion_id=promotion_id,
+            user_id=user_id,
+            cart_value=cart_value,
+            delivery_charge=delivery_charge,
+            currency=currency,
+        )
+        with heard(*errors.OF_A_GRANT):
+            held = fetch_one(_RESERVE, row | {"ttl_seconds": ttl_seconds})
+    reservation: Reservation = Reservation.from_db("default", _COLUMNS, held)
+    metrics.granted("reserve", reservation.amount, reservation.currency)
+    return reservation
 
 
 def capture(
@@ -74,11 +77,13 @@ def capture(
     Raises ReservationNotFound, ReservationExpired, ReservationClosed or OrderAlreadyRedeemed.
     """
     wanted = {"id": reservation_id, "own": of_user, "order_id": order_id or None}
-    with heard(*errors.OF_A_CAPTURE):
+    with metrics.counting_refusals(), heard(*errors.OF_A_CAPTURE):
         row = fetch_one(_CAPTURE, wanted)
     if row is None:
         raise errors.ReservationNotFound()
-    return Redemption.from_db("default", granting.COLUMNS, row)
+    redemption: Redemption = Redemption.from_db("default", granting.COLUMNS, row)
+    metrics.granted("capture", redemption.amount, redemption.currency)
+    return redemption
 
 
 def release(reservation_id: int, *, of_user: int | None = None) -> Reservation:

@@ -11,6 +11,7 @@ from promopulse.lib.problems import constraint_of
 from promopulse.lib.refusals import heard
 from promopulse.lib.sql import fetch_one
 from promotions import rules as promotion_rules
+from promotions.discounts import metrics
 from promotions.discounts.errors import AlreadyReversed, RedemptionNotFound
 from promotions.discounts.models import Redemption, Reversal
 
@@ -45,6 +46,7 @@ def reverse(redemption_id: int, *, amount: Decimal | None = None, reason: str = 
             after={"amount": money.money_text(reversal.amount, redemption.currency)},
             reason=reason,
         )
+        metrics.reversed_(reversal.amount, redemption.currency)
         return reversal
 
 
