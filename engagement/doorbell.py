@@ -19,7 +19,7 @@ from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import producers
 
 from engagement.metrics import DOORBELL_FAILURES
-from engagement.ringer import Ringer
+from promopulse.lib.ringer import Ringer
 from promopulse.lib import brokers
 from promopulse.lib import redis as fast_redis
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from engagement import doorbell, ringer
-from engagement.ringer import Ringer
+from engagement import doorbell
+from promopulse.lib.ringer import Ringer
 from promopulse.lib import redis as fast_redis
 from promopulse.lib.redis import Circuit
 from promopulse.tests.live import wait_for

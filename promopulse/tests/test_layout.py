@@ -27,7 +27,17 @@ OUR_APPS = {
         "Reversal",
         "GrantOutbox",
     },
-    "coupons": set(),
+    "coupons": {
+        "CouponBook",
+        "CodeBatch",
+        "Coupon",
+        "BookUser",
+        "BookTally",
+        "AssignRequest",
+        "Distribution",
+        "CouponRedemption",
+        "CouponReversal",
+    },
     "subscriptions": {"Subscription"},
     "engagement": {
         "IngestBatch",

@@ -1,0 +1,213 @@
+"""Coupons given to a user: drawn at random, or one by its code.
+
+Which row is the truth: the Coupon with its holder. What the user has of the book is locked first
+(where it exists), then free coupons, which nobody waits for; the trigger of the coupons takes the
+limit in one upsert. Under a `source_id` the request's own row comes before all: a second one waits
+for it and is answered the same coupons. A crash before the commit leaves nothing.
+
+A draw is uniform over the free coupons: each try looks at a window of random place in the order of
+draw keys and takes one of `PLACES` places in it, or nothing if the window has fewer coupons. So
+each free coupon has the same chance in each try, however the keys lie. (The next key after a random
+point would favour those with a wide gap before them.) A window holds one coupon on average, more
+than `PLACES` once in ten million times, as long as the free ones lie at random among the keys: new
+codes get random keys, and whatever takes codes takes them at random.
+"""
+
+from dataclasses import dataclass
+
+from accounts import audit
+from accounts.errors import IdempotencyKeyReused, UserNotFound
+from accounts.models import User
+from promopulse.lib.sql import fetch_all, fetch_one
+from promotions.coupons import metrics, rules
+from promotions.coupons.errors import (
+    BookExhausted,
+    BookNotFound,
+    CouponNotAvailable,
+    MaxAssignmentsExceeded,
+)
+from promotions.coupons.models import AssignRequest, Coupon, CouponBook
+from promotions.coupons.services.finding import check_open, find, judge, locked, promptly
+from promotions.coupons.states import Action
+
+KEYS = 2**31
+MEAN, PLACES, TRIES = 1, 9, 64
+# So few are simply put in random order.
+FEW = 64
+ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    book: CouponBook
+    user_id: int
+    count: int
+
+
+_HOLD = """
+SELECT assigned FROM coupons_bookuser
+WHERE book_id = %(book)s AND user_id = %(user)s FOR NO KEY UPDATE
+"""
+_FREE = (
+    "SELECT coalesce(sum(unassigned), 0)::bigint FROM coupons_booktally WHERE book_id = %(book)s"
+)
+
+_GIVE = """
+UPDATE coupons_coupon coupon
+SET state = 'ASSIGNED', assigned_to_id = %(user)s, assigned_at = coupons_clock()
+WHERE coupon.id IN (SELECT id FROM drawn) AND coupon.state = 'UNASSIGNED'
+RETURNING coupon.id
+"""
+_DRAW = f"""
+WITH drawn AS MATERIALIZED (
+    SELECT target.id
+    FROM (
+        SELECT floor(random() * (%(keys)s + %(width)s))::bigint - %(width)s AS start,
+            floor(random() * %(places)s)::integer AS place
+        FROM generate_series(1, %(tries)s)
+    ) try
+    CROSS JOIN LATERAL (
+        SELECT id FROM coupons_coupon
+        WHERE book_id = %(book)s AND state = 'UNASSIGNED'
+            AND draw_key > try.start AND draw_key <= try.start + %(width)s
+        ORDER BY draw_key OFFSET try.place LIMIT 1
+    ) found
+    JOIN coupons_coupon target ON target.id = found.id AND target.state = 'UNASSIGNED'
+    LIMIT %(count)s FOR NO KEY UPDATE OF target SKIP LOCKED
+)
+{_GIVE}
+"""
+_DRAW_OF_FEW = f"""
+WITH drawn AS MATERIALIZED (
+    SELECT id FROM coupons_coupon
+    WHERE book_id = %(book)s AND state = 'UNASSIGNED'
+    ORDER BY random() LIMIT %(count)s FOR NO KEY UPDATE SKIP LOCKED
+)
+{_GIVE}
+"""
+
+
+def assign(
+    book_id: int, *, user_id: int, count: int = 1, source_id: str | None = None
+) -> list[Coupon]:
+    """Give a user so many random coupons of a book, all or none.
+
+    The same `source_id` answers the same coupons again. Raises BookNotFound, UserNotFound,
+    BookInactive, CouponExpired, MaxAssignmentsExceeded, BookExhausted, Invalid or
+    ConcurrentRedemption.
+    """
+    rules.whole("count", count, 1, rules.MAX_ASSIGNED)
+    source_id = rules.source_id(source_id)
+    with promptly("assign"):
+        book = CouponBook.objects.filter(pk=book_id).first()
+        if book is None:
+            raise BookNotFound()
+        _must_be_known(user_id)
+        request = None
+        if source_id is not None:
+            request, is_new = _request(book, user_id, count, source_id)
+            if not is_new:
+                return _shown(request.coupon_ids)
+        ids = _drawn(_Wanted(book, user_id, count))
+        if request is not None:
+            request.coupon_ids = ids
+            request.save(update_fields=["coupon_ids"])
+        metrics.counted(metrics.ASSIGNED, len(ids))
+        return _shown(ids)
+
+
+def assign_code(code: str, *, user_id: int) -> Coupon:
+    """Give a user the coupon with this code.
+
+    Raises CouponNotFound, UserNotFound, CouponNotAvailable, BookInactive, CouponExpired,
+    MaxAssignmentsExceeded or ConcurrentRedemption.
+    """
+    with promptly("assign"):
+        found = find(code)
+        _must_be_known(user_id)
+        fetch_one(_HOLD, {"book": found.book_id, "user": user_id})
+        coupon = locked(found.pk)
+        judge(Action.ASSIGN, coupon)
+        given = fetch_one(
+            f"WITH drawn AS (SELECT %(id)s::bigint AS id) {_GIVE}",
+            {"id": coupon.pk, "user": user_id},
+        )
+        if given is None:
+            raise CouponNotAvailable()
+        coupon.refresh_from_db(fields=["state", "assigned_to", "assigned_at"])
+        audit.record("coupon.assign", coupon, after={"user_id": user_id})
+        metrics.counted(metrics.ASSIGNED)
+        return coupon
+
+
+def _must_be_known(user_id: int) -> None:
+    if not User.objects.filter(pk=user_id, erased_at=None).exists():
+        raise UserNotFound()
+
+
+def _request(
+    book: CouponBook, user_id: int, count: int, source_id: str
+) -> tuple[AssignRequest, bool]:
+    """The row of this request, and whether it is new; one under way is waited for."""
+    asked = AssignRequest(book=book, source_id=source_id, user_id=user_id, count=count)
+    AssignRequest.objects.bulk_create([asked], ignore_conflicts=True)
+    stored = AssignRequest.objects.select_for_update().get(book=book, source_id=source_id)
+    if (stored.user_id, stored.count) != (user_id, count):
+        raise IdempotencyKeyReused("This source_id was used with another request.")
+    return stored, not stored.coupon_ids
+
+
+def _drawn(wanted: _Wanted) -> list[int]:
+    check_open(wanted.book)
+    _check_room(wanted)
+    found: list[int] = []
+    for _ in range(ROUNDS):
+        missing = wanted.count - len(found)
+        free = free_of(wanted.book.pk)
+        if free <= max(FEW, missing):
+            break
+        found += _draw(wanted, missing, free)
+        if len(found) == wanted.count:
+            return found
+    # Few are left, or others hold nearly all of them: take of what there is.
+    found += _draw_of_few(wanted, wanted.count - len(found))
+    if len(found) < wanted.count:
+        raise BookExhausted(left=len(found), wanted=wanted.count)
+    return found
+
+
+def _check_room(wanted: _Wanted) -> None:
+    """Says early what the trigger would refuse at the end."""
+    limit = wanted.book.max_assignments_per_user
+    row = fetch_one(_HOLD, {"book": wanted.book.pk, "user": wanted.user_id})
+    used = row[0] if row else 0
+    if limit is not None and used + wanted.count > limit:
+        raise MaxAssignmentsExceeded(used=used, limit=limit)
+
+
+def free_of(book_id: int) -> int:
+    """How many codes of a book are nobody's."""
+    (free,) = fetch_one(_FREE, {"book": book_id})
+    return int(free)
+
+
+def _draw(wanted: _Wanted, count: int, free: int) -> list[int]:
+    params = {
+        "book": wanted.book.pk,
+        "user": wanted.user_id,
+        "count": count,
+        "keys": KEYS,
+        "width": max(1, KEYS * MEAN // free),
+        "places": PLACES,
+        "tries": TRIES * count,
+    }
+    return [row for (row,) in fetch_all(_DRAW, params)]
+
+
+def _draw_of_few(wanted: _Wanted, count: int) -> list[int]:
+    params = {"book": wanted.book.pk, "user": wanted.user_id, "count": count}
+    return [row for (row,) in fetch_all(_DRAW_OF_FEW, params)]
+
+
+def _shown(ids: list[int]) -> list[Coupon]:
+    return list(Coupon.objects.select_related("book").filter(pk__in=ids).order_by("pk"))

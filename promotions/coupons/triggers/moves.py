@@ -1,0 +1,174 @@
+"""Coupons: their beginning, their legal moves, and the counters that follow them."""
+
+import pgtrigger
+
+from promopulse.lib.refusals import refuse
+from promotions.coupons.states import MOVES, State
+from promotions.coupons.triggers.common import changed, rules_lock, unlawful
+
+# Over so many rows the counts of a book are spread.
+SHARDS = 16
+
+_FIXED = ("id", "book_id", "batch_id", "code", "max_redemptions", "draw_key")
+_MOVES = ", ".join(
+    f"('{source}', '{target}')"
+    for source, targets in MOVES.items()
+    for target in sorted(targets)
+    if source != target
+)
+_COUNTS = {state: state.lower() for state in State.values}
+
+
+def _tally(rows: str) -> str:
+    """Add `rows` (book_id, state, n) to this connection's part of the counts."""
+    columns = ", ".join(_COUNTS.values())
+    sums = ", ".join(f"COALESCE(sum(n) FILTER (WHERE state = '{state}'), 0)" for state in _COUNTS)
+    added = ", ".join(f"{name} = tally.{name} + EXCLUDED.{name}" for name in _COUNTS.values())
+    return f"""
+        INSERT INTO coupons_booktally AS tally (book_id, shard, {columns})
+        SELECT book_id, pg_backend_pid() % {SHARDS}, {sums}
+        FROM ({rows}) changes GROUP BY book_id ORDER BY book_id
+        ON CONFLICT (book_id, shard) DO UPDATE SET {added};
+    """
+
+
+coupons_begin_free = pgtrigger.Trigger(
+    name="begin_free",
+    level=pgtrigger.Statement,
+    operation=pgtrigger.Insert,
+    when=pgtrigger.After,
+    referencing=pgtrigger.Referencing(new="made"),
+    declare=[("part", "record")],
+    func=f"""
+        FOR part IN
+            SELECT book_id, batch_id, max_redemptions, count(*) AS n,
+                bool_and(state = 'UNASSIGNED' AND uses = 0) AS are_free
+            FROM made GROUP BY book_id, batch_id, max_redemptions ORDER BY batch_id
+        LOOP
+            IF NOT part.are_free THEN
+                {unlawful("a coupon begins unassigned", "coupons_coupon_begins_free")}
+            END IF;
+            UPDATE coupons_codebatch batch SET done = done + part.n,
+                status = CASE WHEN done + part.n = total THEN 'done' ELSE status END,
+                finished_at = CASE WHEN done + part.n = total THEN coupons_clock() END
+            FROM coupons_couponbook book
+            WHERE batch.id = part.batch_id AND batch.book_id = part.book_id
+                AND batch.status = 'running' AND book.id = part.book_id
+                AND batch.max_redemptions = part.max_redemptions
+                AND (part.max_redemptions = 1 OR book.allow_multi_redemption);
+            IF NOT FOUND THEN
+                {unlawful("a coupon comes by an open batch of its book", "coupons_coupon_batch")}
+            END IF;
+        END LOOP;
+        {_tally("SELECT book_id, state, count(*) AS n FROM made GROUP BY book_id, state")}
+        RETURN NULL;
+    """,
+)
+
+coupon_moves = pgtrigger.Trigger(
+    name="moves",
+    operation=pgtrigger.Update,
+    when=pgtrigger.Before,
+    declare=[("book", "record")],
+    func=f"""
+        IF {changed(*_FIXED)} THEN
+            {unlawful("these stay", "coupons_coupon_fixed")}
+        END IF;
+        IF NEW.uses <> OLD.uses AND pg_trigger_depth() < 2 THEN
+            {unlawful("uses follow redemptions", "coupons_coupon_unledgered")}
+        END IF;
+        IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN ({_MOVES}) THEN
+            {unlawful("no such move of a coupon", "coupons_coupon_moves")}
+        END IF;
+        IF ({changed("assigned_to_id", "assigned_at", "distribution_id")})
+                AND (OLD.state, NEW.state) NOT IN
+                    (('UNASSIGNED', 'ASSIGNED'), ('ASSIGNED', 'UNASSIGNED')) THEN
+            {unlawful("a coupon stays with its holder", "coupons_coupon_holder")}
+        END IF;
+        IF OLD.state = 'ASSIGNED' AND NEW.state = 'UNASSIGNED' AND OLD.uses > 0 THEN
+            {unlawful("a coupon in use is not taken back", "coupons_coupon_in_use")}
+        END IF;
+        IF NEW.state = 'LOCKED' AND ({changed("locked_until", "lock_token_hash")}) THEN
+            IF OLD.state = 'LOCKED' AND OLD.locked_until > coupons_clock() THEN
+                {refuse("coupon_already_locked")}
+            END IF;
+            SELECT expires_at, is_active INTO book FROM coupons_couponbook WHERE id = NEW.book_id;
+            IF book.expires_at <= coupons_clock() THEN
+                {refuse("coupon_expired")}
+            END IF;
+            IF NOT book.is_active THEN
+                {refuse("book_inactive")}
+            END IF;
+        END IF;
+        IF NEW.state = 'EXPIRED' AND OLD.state <> 'EXPIRED' AND NOT EXISTS (
+                SELECT 1 FROM coupons_couponbook
+                WHERE id = NEW.book_id AND expires_at <= coupons_clock()) THEN
+            {unlawful("its book has not ended", "coupons_coupon_not_expired")}
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+# Once a statement: a distribution of 100,000 coupons is one upsert of its users.
+counts_follow_coupons = pgtrigger.Trigger(
+    name="counts_follow",
+    level=pgtrigger.Statement,
+    operation=pgtrigger.Update,
+    when=pgtrigger.After,
+    referencing=pgtrigger.Referencing(old="before", new="now"),
+    declare=[("over", "record")],
+    func=f"""
+        PERFORM {rules_lock("book_id", shared=True)}
+            FROM (SELECT DISTINCT book_id FROM now) books;
+        -- The limit is taken here: whoever comes second waits for the row, then sees the sum.
+        WITH gained AS (
+            SELECT book_id, user_id, sum(n) AS n FROM (
+                SELECT book_id, assigned_to_id AS user_id, 1 AS n FROM now
+                WHERE assigned_to_id IS NOT NULL
+                UNION ALL
+                SELECT book_id, assigned_to_id, -1 FROM before WHERE assigned_to_id IS NOT NULL
+            ) changes
+            GROUP BY book_id, user_id HAVING sum(n) > 0 ORDER BY book_id, user_id
+        ), taken AS (
+            INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
+            SELECT book_id, user_id, n, 0 FROM gained ORDER BY book_id, user_id
+            ON CONFLICT (book_id, user_id)
+                DO UPDATE SET assigned = held.assigned + EXCLUDED.assigned
+            RETURNING book_id, user_id, assigned
+        )
+        SELECT taken.assigned - gained.n AS used, book.max_assignments_per_user AS most,
+            book.is_active, book.expires_at
+        INTO over
+        FROM taken JOIN gained USING (book_id, user_id)
+        JOIN coupons_couponbook book ON book.id = taken.book_id
+        WHERE taken.assigned > book.max_assignments_per_user OR NOT book.is_active
+            OR book.expires_at <= coupons_clock()
+        LIMIT 1;
+        IF FOUND THEN
+            IF over.expires_at <= coupons_clock() THEN
+                {refuse("coupon_expired")}
+            END IF;
+            IF NOT over.is_active THEN
+                {refuse("book_inactive")}
+            END IF;
+            {refuse("max_assignments_exceeded", used="over.used", limit="over.most")}
+        END IF;
+        UPDATE coupons_bookuser held SET assigned = held.assigned - lost.n
+        FROM (
+            SELECT book_id, user_id, -sum(n) AS n FROM (
+                SELECT book_id, assigned_to_id AS user_id, 1 AS n FROM now
+                WHERE assigned_to_id IS NOT NULL
+                UNION ALL
+                SELECT book_id, assigned_to_id, -1 FROM before WHERE assigned_to_id IS NOT NULL
+            ) changes
+            GROUP BY book_id, user_id HAVING sum(n) < 0 ORDER BY book_id, user_id
+        ) lost
+        WHERE held.book_id = lost.book_id AND held.user_id = lost.user_id;
+        {
+        _tally(
+            "SELECT book_id, state, 1 AS n FROM now UNION ALL SELECT book_id, state, -1 FROM before"
+        )
+    }
+        RETURN NULL;
+    """,
+)
