@@ -19,9 +19,9 @@ from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import producers
 
 from engagement.metrics import DOORBELL_FAILURES
-from promopulse.lib.ringer import Ringer
 from promopulse.lib import brokers
 from promopulse.lib import redis as fast_redis
+from promopulse.lib.ringer import Ringer
 
 MARK = "pp:doorbell"
 HEARTBEAT = "pp:worker"

@@ -7,9 +7,10 @@ import time
 import pytest
 
 from engagement import doorbell
-from promopulse.lib.ringer import Ringer
 from promopulse.lib import redis as fast_redis
+from promopulse.lib import ringer
 from promopulse.lib.redis import Circuit
+from promopulse.lib.ringer import Ringer
 from promopulse.tests.live import wait_for
 
 

@@ -19,6 +19,7 @@ from rest_framework import exceptions as drf
 
 from promopulse.lib import context
 from promopulse.lib.errors import REASONS, DomainError
+from promopulse.lib.refusals import refusal_of
 
 logger = logging.getLogger(__name__)
 
@@ -150,6 +151,9 @@ def _of_database(error: Exception, request: HttpRequest) -> Problem | None:
     if isinstance(error, DataError):
         return Problem(request, "validation_error")
     if isinstance(error, IntegrityError):
+        refusal = refusal_of(error)
+        if refusal is not None:  # spoken by a trigger at the commit, out of a service's hearing
+            return Problem(request, refusal.code, params=refusal.params)
         logger.warning("constraint refused", extra={"constraint": constraint_of(error)})
         return Problem(request, "version_conflict")
     return None

@@ -7,6 +7,7 @@ the admin and the API are refused by one statement with one set of words.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -35,11 +36,27 @@ def heard(*kinds: type[DomainError]) -> Iterator[None]:
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
             yield
     except IntegrityError as error:
-        diagnostic = getattr(error.__cause__, "diag", None)
-        kind = known.get(getattr(diagnostic, "constraint_name", None) or "")
-        if kind is None:
+        refusal = refusal_of(error)
+        if refusal is None or refusal.code not in known:
             raise
-        raise kind(**_params(getattr(diagnostic, "message_detail", None))) from None
+        raise known[refusal.code](**refusal.params) from None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a trigger refused: the problem code and its numbers."""
+
+    code: str
+    params: dict[str, Any]
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """What a trigger refused with this error; None where it was another constraint."""
+    diagnostic = getattr(error.__cause__, "diag", None)
+    code = getattr(diagnostic, "constraint_name", None) or ""
+    if code not in REASONS:
+        return None
+    return Refusal(code, _params(getattr(diagnostic, "message_detail", None)))
 
 
 def _params(detail: str | None) -> dict[str, Any]:

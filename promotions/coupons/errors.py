@@ -1,6 +1,7 @@
 """Refusals about coupons; their words and statuses are in promopulse.lib.errors."""
 
 from promopulse.lib.errors import DomainError, NotFound
+from promotions.discounts.errors import AlreadyReversed
 
 
 class BookNotFound(NotFound):
@@ -81,10 +82,6 @@ class ConcurrentRedemption(DomainError):
     """Somebody else holds the coupon at this moment; it may be tried again."""
 
     code = "concurrent_redemption"
-
-
-class AlreadyReversed(DomainError):
-    code = "already_reversed"
 
 
 # What the states of a coupon refuse an action with.

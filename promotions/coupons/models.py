@@ -20,6 +20,7 @@ from promopulse.lib.triggers import append_only, no_truncate
 from promotions.coupons import codes, states, triggers
 from promotions.coupons.fields import RandomKey
 from promotions.coupons.states import State
+from promotions.discounts.models import Redemption
 from promotions.models import Promotion
 
 
@@ -366,7 +367,10 @@ class AssignRequest(models.Model):
 
 
 class CouponRedemption(models.Model):
-    """One use of a coupon. Inserting it is the use; it stays, without its metadata if need be."""
+    """One use of a coupon. Inserting it is the use; it stays, without its metadata if need be.
+
+    `discount` is what its book's promotion gave in the same transaction.
+    """
 
     coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, related_name="redemptions")
     # Both exist where BookUser has a row of the two, which the trigger sees to.
@@ -377,6 +381,9 @@ class CouponRedemption(models.Model):
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_constraint=False)
     order_id = models.CharField(max_length=128, null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
+    discount = models.OneToOneField(
+        Redemption, null=True, on_delete=models.PROTECT, related_name="coupon_redemption"
+    )
     lock_token_hash = models.BinaryField(
         max_length=32, null=True, editable=False, help_text="The token that was shown, if one was."
     )

@@ -106,8 +106,11 @@ redemption_stays = pgtrigger.Trigger(
     operation=pgtrigger.Update,
     when=pgtrigger.Before,
     func=f"""
-        -- A person who is erased takes the metadata along.
-        IF (to_jsonb(NEW) - 'metadata') <> (to_jsonb(OLD) - 'metadata')
+        -- Its discount is granted after it; a person who is erased takes the metadata along.
+        IF (to_jsonb(NEW) - 'metadata' - 'discount_id')
+                    <> (to_jsonb(OLD) - 'metadata' - 'discount_id')
+                OR OLD.discount_id <> NEW.discount_id
+                OR (OLD.discount_id IS NOT NULL AND NEW.discount_id IS NULL)
                 OR NEW.metadata NOT IN (OLD.metadata, '{{}}'::jsonb) THEN
             {unlawful("a redemption is fixed", "coupons_redemption_fixed")}
         END IF;
