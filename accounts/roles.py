@@ -115,6 +115,7 @@ def reach(permission: Permission, *, role: str | None, scopes: frozenset[str]) -
 
 _READ_BY_STAFF = (
     "promotions.promotion promotions.promotiontarget promotions.budget promotions.budgetentry "
+    "discounts.discount discounts.reservation discounts.redemption discounts.reversal "
     "subscriptions.subscription engagement.eventstat accounts.pool accounts.poolmembership "
     "accounts.user"
 ).split()

@@ -1,0 +1,173 @@
+"""Redemptions: what was given, how it came about, and giving it back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.safestring import SafeString
+
+from accounts.roles import Permission, Reach, reach
+from promopulse.lib import money, plans
+from promopulse.lib.admin import shown as looks
+from promopulse.lib.admin.plans import MustSayWhy, PlanPage, Report
+from promopulse.lib.admin.shown import Tone
+from promopulse.lib.widgets import AmountInput
+from promotions.discounts import services
+from promotions.discounts.admin.columns import GrantedAdmin, amount
+from promotions.discounts.models import Redemption
+
+
+class Standing(admin.SimpleListFilter):
+    title = "given back"
+    parameter_name = "reversed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "Nothing"), ("part", "A part"), ("whole", "All of it")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "no":
+                return queryset.filter(reversed=0)
+            case "part":
+                return queryset.filter(reversed__gt=0, reversed__lt=F("amount"))
+            case "whole":
+                return queryset.filter(reversed=F("amount"))
+        return queryset
+
+
+@admin.register(Redemption)
+class RedemptionAdmin(GrantedAdmin):
+    empty_words = "A redemption appears when a shop applies a discount or captures one it held."
+    list_display = (
+        *("id", "promotion_link", "user_link", "order_id", "amount_shown", "badge"),
+        "granted_at",
+    )
+    list_filter = (
+        Standing,
+        "currency",
+        ("granted_at", admin.DateFieldListFilter),
+    )
+    fields = (
+        *("promotion_link", "user_link", "order_id", "reservation_id", "badge", "granted_at"),
+        *("trace", "given_back"),
+    )
+    readonly_fields = fields
+    export_columns = (
+        *("id", "promotion_id", "user_id", "order_id", "cart_value", "delivery_charge"),
+        *("original_amount", "amount", "limited_by", "currency", "reversed", "local_day"),
+        "granted_at",
+    )
+
+    @admin.display(description="given back")
+    def badge(self, redemption: Redemption) -> SafeString:
+        if not redemption.reversed:
+            return looks.badge("check", "Granted", Tone.GOOD)
+        back = amount(redemption.reversed, redemption.currency)
+        if redemption.left:
+            return looks.badge("again", "Partly reversed", Tone.WARN, f"{back} given back")
+        return looks.badge("again", "Reversed", Tone.CALM)
+
+    @admin.display(description="reversals")
+    def given_back(self, redemption: Redemption) -> SafeString:
+        rows = [
+            (
+                looks.moment(reversal.created_at),
+                f"{amount(reversal.amount, redemption.currency)} {reversal.reason}".strip(),
+            )
+            for reversal in redemption.reversals.order_by("pk")
+        ]
+        return looks.facts(rows) if rows else SafeString("-")
+
+    def get_urls(self) -> list[Any]:
+        reverse_page = self.admin_site.admin_view(ReversePage(self))
+        return [
+            path("<int:pk>/reverse/", reverse_page, name="discounts_redemption_reverse"),
+            *super().get_urls(),
+        ]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        context = dict(extra_context or {})
+        redemption = self.get_object(request, object_id) if object_id else None
+        if redemption is not None and redemption.left and may_reverse(request):
+            url = reverse("admin:discounts_redemption_reverse", args=[redemption.pk])
+            context["moves"] = [("Reverse", url)]
+        return super().changeform_view(request, object_id, form_url, context)
+
+
+def may_reverse(request: HttpRequest) -> bool:
+    """As in the API."""
+    role = getattr(request.user, "role", None)
+    return reach(Permission.REVERSE, role=role, scopes=frozenset()) is Reach.ALL
+
+
+class ReverseForm(MustSayWhy):
+    amount = forms.DecimalField(
+        required=False,
+        min_value=money.minor_unit("KWD"),
+        max_digits=money.MAX_DIGITS,
+        decimal_places=money.DECIMAL_PLACES,
+        widget=AmountInput,
+        help_text="Empty gives back all that is left.",
+    )
+    field_order = ("amount", "reason")
+
+
+@dataclass(frozen=True)
+class ReversePlan:
+    """Giving back what is left of a redemption, or part of it."""
+
+    redemption: Redemption
+
+    @property
+    def count(self) -> int:
+        return 1 if self.redemption.left else 0
+
+    @property
+    def hash(self) -> str:
+        return plans.digest("reverse", self.redemption.pk, self.redemption.reversed)
+
+
+class ReversePage(PlanPage):
+    def may(self, request: HttpRequest, **named: Any) -> bool:
+        return may_reverse(request)
+
+    def form(self, request: HttpRequest, **named: Any) -> type[forms.Form]:
+        return ReverseForm
+
+    def plan(self, request: HttpRequest, **named: Any) -> ReversePlan:
+        redemption = Redemption.objects.filter(pk=named["pk"]).first()
+        if redemption is None:
+            raise Http404
+        return ReversePlan(redemption)
+
+    def do(
+        self, request: HttpRequest, plan: Any, expected: str, given: dict[str, Any], **named: Any
+    ) -> Report:
+        plans.must_be(plan, expected)
+        done = services.reverse(plan.redemption.pk, amount=given["amount"], reason=given["reason"])
+        back = amount(done.amount, plan.redemption.currency)
+        return Report(f"{back} given back.", self.back(**named))
+
+    def shown(self, request: HttpRequest, plan: Any, **named: Any) -> dict[str, Any]:
+        left = amount(plan.redemption.left, plan.redemption.currency)
+        return {
+            "title": f"Reverse redemption {plan.redemption.pk}",
+            "says": f"{left} can be given back. The money returns to the budget; with the last of "
+            "it the customer may use the discount again that day. Its order id stays used.",
+            "button": "Reverse",
+            "final": "A reversal stays; only another redemption grants again.",
+            "lock_sign": looks.sign("lock"),
+        }
+
+    def back(self, **named: Any) -> str:
+        return reverse("admin:discounts_redemption_change", args=[named["pk"]])
