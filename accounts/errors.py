@@ -40,3 +40,20 @@ class PoolInUse(DomainError):
 
     def __init__(self) -> None:
         super().__init__("The pool is the audience of a promotion.")
+
+
+class JobClosed(DomainError):
+    code = "invalid_transition"
+
+    def __init__(self, state: str) -> None:
+        words = f"The job is {state} already."
+        super().__init__(words, from_status=state, to_status="cancelled")
+
+
+class JobUndone(DomainError):
+    """Only what failed or was cancelled is begun again."""
+
+    code = "invalid_transition"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"The job is {state}.", from_status=state, to_status="waiting")

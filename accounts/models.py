@@ -7,11 +7,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Now, Upper
 
 from accounts import pii, triggers
 from accounts.fields import EncryptedEmail, EncryptedText
-from accounts.roles import Role, Scope, admin_permissions
+from accounts.roles import REVEAL, Role, Scope, admin_permissions
 from promopulse.lib.triggers import append_only
 
 
@@ -48,6 +48,11 @@ class User(AbstractBaseUser):
     )
     metadata = models.JSONField(default=dict, blank=True)
     is_active = models.BooleanField(default=True)
+    may_reveal = models.BooleanField(
+        "may see personal data",
+        default=False,
+        help_text="Staff only: e-mail and phone in clear, with a reason. Admins always may.",
+    )
     token_version = models.PositiveIntegerField(
         default=0, editable=False, help_text="Raised to make every issued token die."
     )
@@ -128,6 +133,8 @@ class User(AbstractBaseUser):
         return self.is_active and self.role == Role.ADMIN
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
+        if perm == REVEAL:
+            return self.is_superuser or (self.is_staff and self.may_reveal)
         return self.is_superuser or (self.is_staff and perm in admin_permissions(self.role))
 
     def has_perms(self, perm_list: Any, obj: Any = None) -> bool:
@@ -277,3 +284,74 @@ class IdempotencyRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.client} {self.operation}"
+
+
+class Job(models.Model):
+    """Long work that somebody asked for. The row is the truth: whoever finds it undone goes on.
+
+    It is done in steps, each in one transaction that also moves `done` and `place` on, so a step
+    happens once whatever becomes of its worker. `params` and `result` hold no personal data.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    kind = models.CharField(max_length=40)
+    title = models.CharField(max_length=200)
+    actor = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    request_id = models.CharField(max_length=128, blank=True)
+    params = models.JSONField(default=dict)
+    state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
+    done = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(null=True, help_text="Unknown where null.")
+    place = models.JSONField(default=dict, help_text="Where the next step begins.")
+    result = models.JSONField(default=dict)
+    error = models.TextField(blank=True)
+    tries = models.PositiveSmallIntegerField(
+        default=0, help_text="Of the next step, by whatever worker."
+    )
+    lease_token = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="accounts_job_finished_iff_timed",
+                condition=Q(state__in=["waiting", "running"], finished_at=None)
+                | Q(state__in=["done", "failed", "cancelled"], finished_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="accounts_job_undone", condition=Q(finished_at=None)),
+            models.Index(
+                fields=["finished_at"], name="accounts_job_failed", condition=Q(state="failed")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class JobFile(models.Model):
+    """A piece of the file a job makes. Kept a week."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="pieces")
+    number = models.PositiveIntegerField()
+    text = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="accounts_jobfile_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"Piece {self.number} of job {self.job_id}"

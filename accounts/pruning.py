@@ -1,10 +1,13 @@
 """Dropping what is past its time and serves nobody: stored answers, refresh tokens, sessions."""
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from django.conf import settings
 
 from promopulse.lib import sql
+
+FILES_KEPT = timedelta(days=7)
 
 
 class _Expiring(NamedTuple):
@@ -20,6 +23,12 @@ EXPIRING = {
         "created_at <= clock_timestamp() - %(answers_kept)s::interval",
     ),
     "refresh_tokens": _Expiring("accounts_refreshtoken", "id", "expires_at <= clock_timestamp()"),
+    "job_files": _Expiring(
+        "accounts_jobfile",
+        "id",
+        "job_id IN (SELECT id FROM accounts_job"
+        " WHERE finished_at <= clock_timestamp() - %(files_kept)s::interval)",
+    ),
     "sessions": _Expiring("django_session", "session_key", "expire_date <= clock_timestamp()"),
 }
 
@@ -43,4 +52,4 @@ def count_expired() -> dict[str, int]:
 
 
 def _params() -> dict[str, object]:
-    return {"answers_kept": settings.IDEMPOTENCY_RETENTION}
+    return {"answers_kept": settings.IDEMPOTENCY_RETENTION, "files_kept": FILES_KEPT}

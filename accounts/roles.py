@@ -13,9 +13,14 @@ from django.db import models
 
 class Role(models.TextChoices):
     CUSTOMER = "customer"
+    VIEWER = "viewer"  # of the admin: reads everything, changes nothing
     MARKETER = "marketer"
     OPS = "ops"
     ADMIN = "admin"
+
+
+# Seeing an e-mail address or a phone number in clear: given to people one by one.
+REVEAL = "accounts.reveal_user"
 
 
 class Scope(models.TextChoices):
@@ -76,7 +81,7 @@ def _rule(roles: str = "", *scopes: str, own: str = "") -> Rule:
     return Rule(frozenset(roles.split()), frozenset(own.split()), frozenset(scopes))
 
 
-_EVERYONE = "customer marketer ops admin"
+_EVERYONE = "customer viewer marketer ops admin"
 RULES: dict[Permission, Rule] = {
     Permission.OPEN: Rule(frozenset(Role.values), anonymous=True),
     Permission.SELF: _rule(own=_EVERYONE),
@@ -117,7 +122,7 @@ _READ_BY_STAFF = (
     "promotions.promotion promotions.promotiontarget promotions.budget promotions.budgetentry "
     "discounts.discount discounts.reservation discounts.redemption discounts.reversal "
     "subscriptions.subscription engagement.eventstat accounts.pool accounts.poolmembership "
-    "accounts.user"
+    "accounts.user accounts.job"
 ).split()
 _READ_BY_OPS = (
     "accounts.auditentry engagement.event engagement.ingestbatch engagement.deadletterevent "
@@ -135,7 +140,7 @@ def _admin(model: str, *verbs: str) -> set[str]:
 def admin_permissions(role: str) -> frozenset[str]:
     """Django admin permissions of a role below admin, in Django's `app.verb_model` words."""
     granted: set[str] = set()
-    if role in (Role.MARKETER, Role.OPS):
+    if role in (Role.MARKETER, Role.OPS, Role.VIEWER):
         granted.update(*(_admin(model, "view") for model in _READ_BY_STAFF))
     if role == Role.MARKETER:
         granted.update(
@@ -149,7 +154,8 @@ def admin_permissions(role: str) -> frozenset[str]:
                 )
             )
         )
-    if role == Role.OPS:
+    if role in (Role.OPS, Role.VIEWER):
         granted.update(*(_admin(model, "view") for model in _READ_BY_OPS))
+    if role == Role.OPS:
         granted |= _admin("engagement.deadletterevent", "change")
     return frozenset(granted)

@@ -9,6 +9,9 @@ class EngagementConfig(AppConfig):
     name = "engagement"
 
     def ready(self) -> None:
+        from engagement.letters import long
+
+        long.register()
         post_migrate.connect(_make_months, sender=self)
 
 

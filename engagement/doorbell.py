@@ -8,18 +8,16 @@ some tenths of a second once a second at most, never its answer.
 
 import time
 from contextlib import suppress
-from functools import cache
-from typing import Any
 
 import redis
 from celery import current_app
 from django.conf import settings
-from kombu import Connection, Producer
+from kombu import Producer
 from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import producers
 
 from engagement.metrics import DOORBELL_FAILURES
-from promopulse.lib import brokers
+from promopulse.lib import broker, brokers
 from promopulse.lib import redis as fast_redis
 from promopulse.lib.ringer import Ringer
 
@@ -31,7 +29,7 @@ TASK = "engagement.drain_inbox"
 LINGER_SECONDS = 0.03
 QUIET_SECONDS = 0.02
 
-_broker_circuit = fast_redis.Circuit("broker")
+_broker_circuit = broker.circuit
 _quiet_until = 0.0
 
 
@@ -87,7 +85,7 @@ def _send() -> bool:
         _ringer.ask()
         return True
     try:
-        with producers[_broker()].acquire(block=True, timeout=1) as producer:
+        with producers[broker.connection()].acquire(block=True, timeout=1) as producer:
             _publish(producer)
     except (redis.RedisError, OperationalError, LimitExceeded, OSError) as error:
         _broker_circuit.failed(error)
@@ -106,14 +104,3 @@ def _rang_in_vain() -> None:
 
 
 _ringer = Ringer(_publish, _broker_circuit, failed=_rang_in_vain)
-
-
-@cache
-def _broker() -> Any:
-    """The broker with timeouts for a request; the worker's own are patient."""
-    options = settings.CELERY_BROKER_TRANSPORT_OPTIONS | {
-        "socket_timeout": fast_redis.ANSWER_SECONDS,
-        "socket_connect_timeout": fast_redis.CONNECT_SECONDS,
-        "max_retries": 0,
-    }
-    return Connection(settings.CELERY_BROKER_URL, transport_options=options)

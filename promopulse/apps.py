@@ -12,6 +12,9 @@ class PromoPulseConfig(AppConfig):
     def ready(self) -> None:
         # Whoever publishes a task needs the configured application, the web server too.
         import promopulse.celery  # noqa: F401
+        from promopulse.console import exports
+
+        exports.register()
         from promopulse.lib.triggers import quicken
 
         post_migrate.connect(quicken, sender=self)

@@ -22,7 +22,7 @@ _STAMPS = ("created_at", "last_login", "erased_at")
 class UserAdmin(BaseAdmin):
     form = UserForm
     empty_words = "People register themselves, are imported, or are added here."
-    export_columns = ("id", "name", "masked_email", "role", "is_active", "source_id", "created_at")
+    export_columns = ("id", "masked_email", "role", "is_active", "source_id", "created_at")
     list_display = ("id", "name", "masked_email", "role", "is_active", "source_id", "created_at")
     list_display_links = ("id", "name")
     list_filter = ("role", "is_active")

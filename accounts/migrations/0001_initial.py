@@ -4,6 +4,7 @@ import accounts.fields
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.deletion
+import django.db.models.functions.datetime
 import django.db.models.functions.text
 import pgtrigger.compiler
 import pgtrigger.migrations
@@ -41,17 +42,18 @@ class Migration(migrations.Migration):
                 ('email', accounts.fields.EncryptedEmail(blank=True, max_length=254, null=True)),
                 ('email_bidx', models.BinaryField(max_length=32, null=True, unique=True)),
                 ('phone', accounts.fields.EncryptedText(blank=True, null=True)),
-                ('role', models.CharField(choices=[('customer', 'Customer'), ('marketer', 'Marketer'), ('ops', 'Ops'), ('admin', 'Admin')], default='customer', max_length=10)),
+                ('role', models.CharField(choices=[('customer', 'Customer'), ('viewer', 'Viewer'), ('marketer', 'Marketer'), ('ops', 'Ops'), ('admin', 'Admin')], default='customer', max_length=10)),
                 ('source_id', models.CharField(blank=True, help_text="The client's own id.", max_length=128, null=True, unique=True)),
                 ('metadata', models.JSONField(blank=True, default=dict)),
                 ('is_active', models.BooleanField(default=True)),
+                ('may_reveal', models.BooleanField(default=False, help_text='Staff only: e-mail and phone in clear, with a reason. Admins always may.', verbose_name='may see personal data')),
                 ('token_version', models.PositiveIntegerField(default=0, editable=False, help_text='Raised to make every issued token die.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('erased_at', models.DateTimeField(blank=True, editable=False, null=True)),
             ],
             options={
                 'indexes': [models.Index(fields=['role', 'id'], name='accounts_user_role'), models.Index(condition=models.Q(('is_active', False)), fields=['id'], name='accounts_user_inactive'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('name'), name='gin_trgm_ops'), name='accounts_user_name_trgm')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('email_bidx__isnull', False), ('source_id__isnull', False), ('erased_at__isnull', False), _connector='OR'), name='accounts_user_known_or_erased'), models.CheckConstraint(condition=models.Q(models.Q(('email__isnull', True), ('email_bidx__isnull', True)), models.Q(('email__isnull', False), ('email_bidx__isnull', False)), _connector='OR'), name='accounts_user_email_iff_indexed'), models.CheckConstraint(condition=models.Q(('role__in', ['customer', 'marketer', 'ops', 'admin'])), name='accounts_user_role_known'), models.CheckConstraint(condition=models.Q(('erased_at__isnull', True), models.Q(('email__isnull', True), ('is_active', False), ('metadata', {}), ('name', ''), ('phone__isnull', True), ('source_id__isnull', True)), _connector='OR'), name='accounts_user_erased_is_empty')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('email_bidx__isnull', False), ('source_id__isnull', False), ('erased_at__isnull', False), _connector='OR'), name='accounts_user_known_or_erased'), models.CheckConstraint(condition=models.Q(models.Q(('email__isnull', True), ('email_bidx__isnull', True)), models.Q(('email__isnull', False), ('email_bidx__isnull', False)), _connector='OR'), name='accounts_user_email_iff_indexed'), models.CheckConstraint(condition=models.Q(('role__in', ['customer', 'viewer', 'marketer', 'ops', 'admin'])), name='accounts_user_role_known'), models.CheckConstraint(condition=models.Q(('erased_at__isnull', True), models.Q(('email__isnull', True), ('is_active', False), ('metadata', {}), ('name', ''), ('phone__isnull', True), ('source_id__isnull', True)), _connector='OR'), name='accounts_user_erased_is_empty')],
             },
         ),
         migrations.CreateModel(
@@ -158,5 +160,53 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='poolmembership',
             trigger=pgtrigger.compiler.Trigger(name='pool_is_fixed', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."pool_id" IS DISTINCT FROM (NEW."pool_id"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='2ff5d5deeeade4b835d66b9f6eba9572087eda03', operation='UPDATE', pgid='pgtrigger_pool_is_fixed_73ecf', table='accounts_poolmembership', when='BEFORE')),
+        ),
+        migrations.CreateModel(
+            name='Job',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=40)),
+                ('title', models.CharField(max_length=200)),
+                ('request_id', models.CharField(blank=True, max_length=128)),
+                ('params', models.JSONField(default=dict)),
+                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='waiting', max_length=9)),
+                ('done', models.PositiveBigIntegerField(default=0)),
+                ('total', models.PositiveBigIntegerField(help_text='Unknown where null.', null=True)),
+                ('place', models.JSONField(default=dict, help_text='Where the next step begins.')),
+                ('result', models.JSONField(default=dict)),
+                ('error', models.TextField(blank=True)),
+                ('tries', models.PositiveSmallIntegerField(default=0, help_text='Of the next step, by whatever worker.')),
+                ('lease_token', models.UUIDField(null=True)),
+                ('leased_until', models.DateTimeField(null=True)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('started_at', models.DateTimeField(null=True)),
+                ('finished_at', models.DateTimeField(null=True)),
+                ('actor', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='JobFile',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField()),
+                ('text', models.TextField()),
+                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pieces', to='accounts.job')),
+            ],
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(condition=models.Q(('finished_at', None)), fields=['id'], name='accounts_job_undone'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(condition=models.Q(('state', 'failed')), fields=['finished_at'], name='accounts_job_failed'),
+        ),
+        migrations.AddConstraint(
+            model_name='job',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ['waiting', 'running'])), models.Q(('finished_at__isnull', False), ('state__in', ['done', 'failed', 'cancelled'])), _connector='OR'), name='accounts_job_finished_iff_timed'),
+        ),
+        migrations.AddConstraint(
+            model_name='jobfile',
+            constraint=models.UniqueConstraint(fields=('job', 'number'), name='accounts_jobfile_once'),
         ),
     ]

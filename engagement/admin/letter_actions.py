@@ -11,9 +11,10 @@ from django.urls import reverse
 
 from engagement import letters
 from engagement.causes import CAUSES, Category
-from engagement.letters import Plan, Selection
+from engagement.letters import Plan, Selection, long
 from engagement.letters.replaying import MAX_RATE
 from engagement.models import DeadLetterEvent, EventType
+from promopulse.lib import plans
 from promopulse.lib.admin import whole_id
 from promopulse.lib.admin.plans import MustSayWhy, Nothing, PlanPage, ReasonForm, Report
 from promopulse.lib.admin.shown import sign
@@ -151,6 +152,11 @@ class LetterActions(PlanPage):
         action, selection = _action(named["name"]), _selection(request.GET.dict())
         assert selection is not None  # or there would be no plan
         limits = _limits(request, **named)
+        if action.do is _replay and plan.count > long.AT_ONCE:
+            plans.must_be(plan, expected)
+            job = long.start(selection, plan, rate=given["rate"], reason=given["reason"])
+            words = "Very many: a job replays them. You can leave this page meanwhile."
+            return Report(words, reverse("admin:accounts_job_change", args=[job.pk]))
         done = action.do(selection, expect_plan=expected, **limits, **given)
         words = f"{action.done}: {done.count}."
         if action.do is _replay and done.already_counted:

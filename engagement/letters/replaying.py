@@ -47,10 +47,12 @@ def replay(
     dry_run: bool = False,
     reason: str = "",
     expect_plan: str | None = None,
+    begin_at: datetime | None = None,
 ) -> Replay:
     """Send the events of open letters back to the inbox, the oldest first.
 
-    `sample` is how many at most, `rate` events a second at most. Raises Invalid, ReplayRunning,
+    `sample` is how many at most, `rate` events a second at most, `begin_at` when the first of them
+    is due if not now. Raises Invalid, ReplayRunning,
     and PlanChanged when `expect_plan` is not the hash of what would be replayed.
     """
     reason = moves.clean_reason(reason)
@@ -70,7 +72,7 @@ def replay(
             return Replay(plan, 0)
         moves.move(plan.ids, target)
         size, seconds = _steps(plan.count, rate)
-        batches = _write_batches(plan.ids, size, rate)
+        batches = _write_batches(plan.ids, size, rate, begin_at)
         more = {"sample": sample, "rate": rate, "batches": len(batches)}
         moves.write_down(plan, selection, reason, **more)
         transaction.on_commit(doorbell.ring)
@@ -122,7 +124,7 @@ _WRITE = """
 INSERT INTO engagement_ingestbatch (origin, client, request_id, received_at, accepted, body,
     attempts, leased_until, processed, duplicates, conflicts, retrying, dead)
 SELECT 'replay', %(client)s, %(request_id)s, due.at, step.accepted, step.body,
-    0, CASE WHEN step.number > 0 AND %(pause)s::interval > '0' THEN due.at END, 0, 0, 0, 0, 0
+    0, CASE WHEN due.at > clock_timestamp() THEN due.at END, 0, 0, 0, 0, 0
 FROM (
     SELECT (picked.place - 1) / %(size)s::int AS number, count(*) AS accepted,
         jsonb_agg(letter.payload ORDER BY picked.place)::text AS body
@@ -136,10 +138,12 @@ RETURNING id
 """
 
 
-def _write_batches(ids: list[int], size: int, rate: int | None) -> list[int]:
+def _write_batches(
+    ids: list[int], size: int, rate: int | None, begin_at: datetime | None
+) -> list[int]:
     """Put the letters' events into the inbox, `size` a batch; gives the batches' ids."""
     actor = context.actor.get()
-    now: datetime = db_now()
+    now: datetime = begin_at or db_now()
     written = sql.fetch_all(
         _WRITE,
         {

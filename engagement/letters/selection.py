@@ -12,6 +12,7 @@ from promopulse.lib import sql
 from promopulse.lib.time import rfc3339
 
 _IDS_TOLD = 100
+_IDS = ("ids", "after_id", "upto_id")
 
 _LOCK = """
 SELECT id FROM engagement_deadletterevent
@@ -24,7 +25,8 @@ ORDER BY event_id FOR UPDATE
 class Selection:
     """Letters by id, or by what they have in common; all of them if nothing is said.
 
-    The time is when they died; `since` is counted in, `until` is not.
+    The time is when they died; `since` is counted in, `until` is not. `after_id` and `upto_id`
+    bound a part of them, by which a long replay goes on.
     """
 
     ids: tuple[int, ...] | None = None
@@ -34,11 +36,17 @@ class Selection:
     promotion_id: int | None = None
     since: datetime | None = None
     until: datetime | None = None
+    after_id: int | None = None
+    upto_id: int | None = None
 
     def rows(self) -> QuerySet[DeadLetterEvent]:
         """The letters, in whatever state."""
-        filters = {name: value for name, value in vars(self).items() if name != "ids"}
+        filters = {name: value for name, value in vars(self).items() if name not in _IDS}
         found = selectors.letters(**filters)
+        if self.after_id is not None:
+            found = found.filter(pk__gt=self.after_id)
+        if self.upto_id is not None:
+            found = found.filter(pk__lte=self.upto_id)
         return found if self.ids is None else found.filter(pk__in=self.ids)
 
     def pick(self, state: str, most: int | None = None) -> list[int]:
@@ -55,6 +63,17 @@ class Selection:
             name: rfc3339(value) if isinstance(value, datetime) else value
             for name, value in said.items()
         }
+
+
+def from_words(words: dict[str, Any]) -> Selection:
+    """What `words` said, read again."""
+    given = dict(words)
+    for name in ("since", "until"):
+        if name in given:
+            given[name] = datetime.fromisoformat(given[name])
+    if "ids" in given:
+        given["ids"] = tuple(given["ids"])
+    return Selection(**given)
 
 
 def lock(ids: list[int], state: str) -> list[int]:

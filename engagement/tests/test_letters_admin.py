@@ -1,14 +1,16 @@
 """Dead letters in the admin: groups, plan, confirm, do; who may; what is hidden."""
 
 import re
+import time
 
 import pytest
 from django.test import Client
 
-from accounts.models import AuditEntry
+from accounts.jobs import running
+from accounts.models import AuditEntry, Job
 from engagement import letters, processing
 from engagement.letters import Selection
-from engagement.models import DeadLetterEvent
+from engagement.models import DeadLetterEvent, IngestBatch
 from engagement.tests.factories import event, send_and_process
 from engagement.tests.letters import (
     activate,
@@ -283,3 +285,41 @@ def test_the_front_page_costs_the_same_with_many_groups(ops, django_assert_max_n
             draft_letters(2)
         with django_assert_max_num_queries(12):
             assert ops.get(LIST).status_code == 200
+
+
+@pytest.mark.parametrize("rate", ["", "10000"])
+def test_very_many_are_replayed_by_a_job(ops, monkeypatch, rate):
+    monkeypatch.setattr("engagement.letters.long.AT_ONCE", 5)
+    monkeypatch.setattr("engagement.letters.long.LETTERS_A_STEP", 4)
+    sent = draft_letters(10)
+    address = f"{LIST}act/replay/?cause=promotion_not_active"
+    refused = ops.post(address, {"plan": "x", "rate": rate})
+    assert said(refused) == ["The plan changed, review it again."]
+    assert not Job.objects.exists()
+    answer = confirm(ops, address, rate=rate, reason="Active now")
+    job = Job.objects.get()
+    assert answer["Location"] == f"/admin/accounts/job/{job.pk}/change/"
+    assert states() == {"open": 10}
+    late = draft_letters(1)
+    activate(sent)
+    activate(late)
+    running.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.done, job.result) == ("done", 10, {"sent_back": 10})
+    assert states() == {"open": 1, "replaying": 10}, "who came later is left alone"
+    time.sleep(0.05)
+    processing.drain()
+    assert (states(), counted()) == ({"open": 1, "resolved": 10}, 10)
+    assert violations() == {}
+    assert [reason for *_, reason in trail()] == ["Active now"] * 3
+
+
+def test_a_long_replay_keeps_its_rate(ops, monkeypatch):
+    monkeypatch.setattr("engagement.letters.long.AT_ONCE", 1)
+    monkeypatch.setattr("engagement.letters.long.LETTERS_A_STEP", 2)
+    draft_letters(6)
+    confirm(ops, f"{LIST}act/replay/?cause=promotion_not_active", rate="1")
+    running.run(Job.objects.get().pk)
+    batches = IngestBatch.objects.filter(origin="replay").order_by("id")
+    due = [batch.received_at for batch in batches]
+    assert [round((at - due[0]).total_seconds()) for at in due] == [0, 1, 2, 3, 4, 5]

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import OwnPasswordForm
+from promopulse.console import exports
 
 
 class _Choices(AutocompleteJsonView):
@@ -35,3 +37,9 @@ class Console(UnfoldAdminSite):
             extra_context=self.each_context(request) | (extra_context or {}),
         )
         return page(request)
+
+    def export_as_job(self, model_admin: Any, request: HttpRequest) -> str:
+        """Start it; where its progress is shown."""
+        job = exports.start(model_admin, request)
+        messages.info(request, "Many rows: a job writes them. You can leave this page meanwhile.")
+        return reverse("admin:accounts_job_change", args=[job.pk])

@@ -17,6 +17,8 @@ OUR_APPS = {
         "PoolMembership",
         "AuditEntry",
         "IdempotencyRecord",
+        "Job",
+        "JobFile",
     },
     "promotions": {"Promotion", "PromotionTarget", "Budget", "BudgetEntry", "Edition"},
     "discounts": {

@@ -1,0 +1,206 @@
+"""Jobs in the admin: how far each is, its file, stop it or begin again."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import path, re_path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts import jobs
+from accounts.jobs.kinds import kind_of
+from accounts.jobs.services import UNDONE
+from accounts.models import Job, JobFile
+from promopulse.lib import plans
+from promopulse.lib.admin import ReadOnlyAdmin
+from promopulse.lib.admin.plans import PlanPage, Report
+from promopulse.lib.admin.shown import Tone, badge, span
+
+State = Job.State
+_LOOKS = {
+    State.WAITING: ("clock", Tone.WAIT),
+    State.RUNNING: ("play", Tone.WAIT),
+    State.DONE: ("check", Tone.GOOD),
+    State.FAILED: ("cross", Tone.BAD),
+    State.CANCELLED: ("stop", Tone.CALM),
+}
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ("id", "title", "badge", "progress", "who", "created_at", "finished_at")
+    list_display_links = ("id", "title")
+    list_filter = ("state", "kind", ("finished_at", admin.DateFieldListFilter))
+    list_select_related = ("actor",)
+    ordering = ("-id",)
+    sortable_by = ()
+    empty_words = "Large exports and replays run as jobs, and are here with their progress."
+    fields = ("kind", "who", "created_at", "started_at", "finished_at", "outcome", "request_id")
+    readonly_fields = fields
+    change_form_template = "admin/accounts/job/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        """Of the person no more than the name; the time is the database's."""
+        names = (*(field.attname for field in Job._meta.concrete_fields), "actor__name")
+        rows: QuerySet[Job] = super().get_queryset(request).select_related("actor").only(*names)
+        return rows.annotate(judged_at=Now())
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/file/", view(self.file), name="accounts_job_file"),
+            re_path(
+                rf"^(?P<pk>[0-9]{{1,18}})/(?P<name>{'|'.join(MOVES)})/$",
+                view(JobMoves(self)),
+                name="accounts_job_move",
+            ),
+            *super().get_urls(),
+        ]
+
+    def is_theirs(self, request: HttpRequest, job: Job) -> bool:
+        """Whose job it is: they and admins get its file and may stop it."""
+        user = request.user
+        return bool(user.is_superuser) or job.actor_id == user.pk
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        context = dict(extra_context or {})
+        job = self.get_object(request, object_id)
+        if job is not None:
+            context |= {"job": job, "badge": self.badge(job), "progress": self.progress(job)}
+            context["undone"] = job.state in UNDONE
+            if self.is_theirs(request, job):
+                context["moves"] = [
+                    (f"{words}...", reverse("admin:accounts_job_move", args=[job.pk, name]))
+                    for name, (words, _says, states, _do) in MOVES.items()
+                    if job.state in states
+                ]
+                if job.place.get("pieces") and job.state == State.DONE:
+                    context["file"] = reverse("admin:accounts_job_file", args=[job.pk])
+        return super().change_view(request, object_id, form_url, context)
+
+    def file(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """What the job has made, piece by piece."""
+        job = get_object_or_404(Job, pk=pk)
+        if not self.is_theirs(request, job):
+            raise PermissionDenied
+        kind = kind_of(job)
+        first = JobFile.objects.filter(job=job, number=0).exists()
+        if kind is None or not kind.file or not first or job.state != State.DONE:
+            raise Http404
+        name = job.params.get("file") or kind.file
+        return StreamingHttpResponse(
+            _pieces(job),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    @admin.display(description="state")
+    def badge(self, job: Job) -> SafeString:
+        sign, tone = _LOOKS[State(job.state)]
+        hint = job.error if job.state == State.FAILED else ""
+        return badge(sign, job.get_state_display(), tone, hint)
+
+    @admin.display(description="progress")
+    def progress(self, job: Job) -> SafeString:
+        if job.total is None:
+            return format_html("{} done", f"{job.done:,}")
+        words = f"{job.done:,} of {job.total:,}"
+        share = min(100, 100 * job.done // job.total) if job.total else 100
+        return format_html(
+            '{}<progress class="pp-bar" role="progressbar" max="100" value="{}" '
+            'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}" aria-label="{}">'
+            "</progress><span class='pp-hint'>{}</span>",
+            words,
+            share,
+            share,
+            f"Progress of {job.title}",
+            self._left(job),
+        )
+
+    @staticmethod
+    def _left(job: Job) -> str:
+        """How long it will still take, if it goes on as it went."""
+        at: Any = job.judged_at  # type: ignore[attr-defined]
+        if job.state != State.RUNNING or not (job.done and job.total and job.started_at):
+            return ""
+        gone: timedelta = at - job.started_at
+        left = gone / job.done * max(0, job.total - job.done)
+        return f"about {span(left)} left" if left >= timedelta(minutes=1) else "a moment left"
+
+    @admin.display(description="who")
+    def who(self, job: Job) -> str:
+        if job.actor is None:
+            return "The system"
+        return job.actor.name or f"User {job.actor_id}"
+
+    @admin.display(description="outcome")
+    def outcome(self, job: Job) -> str:
+        told = [f"{name.replace('_', ' ')}: {value}" for name, value in job.result.items()]
+        return job.error or "; ".join(told) or "-"
+
+
+def _pieces(job: Job) -> Iterator[str]:
+    for number in range(job.place["pieces"]):
+        yield JobFile.objects.values_list("text", flat=True).get(job=job, number=number)
+
+
+MOVES = {
+    "cancel": (
+        "Cancel",
+        "It stops before its next step. What is done stays done.",
+        UNDONE,
+        jobs.cancel,
+    ),
+    "again": (
+        "Begin again",
+        "It goes on where it stopped.",
+        (State.FAILED, State.CANCELLED),
+        jobs.again,
+    ),
+}
+
+
+class _Plan:
+    def __init__(self, name: str, job: Job) -> None:
+        self.job = job
+        self.count = int(job.state in MOVES[name][2])
+        self.hash = plans.digest(name, job.pk, job.state)
+
+
+class JobMoves(PlanPage):
+    """The pages `.../<job>/cancel/` and `.../<job>/again/`."""
+
+    def may(self, request: HttpRequest, **named: Any) -> bool:
+        job = get_object_or_404(Job, pk=named["pk"])
+        return self.admin.is_theirs(request, job)  # type: ignore[attr-defined]
+
+    def plan(self, request: HttpRequest, **named: Any) -> _Plan:
+        return _Plan(named["name"], get_object_or_404(Job, pk=named["pk"]))
+
+    def do(
+        self, request: HttpRequest, plan: Any, expected: str, given: dict[str, Any], **named: Any
+    ) -> Report:
+        plans.must_be(plan, expected)
+        words, _says, _states, do = MOVES[named["name"]]
+        do(named["pk"], reason=given["reason"])
+        return Report(f"{words}: done.", self.back(**named))
+
+    def back(self, **named: Any) -> str:
+        return reverse("admin:accounts_job_change", args=[named["pk"]])
+
+    def shown(self, request: HttpRequest, plan: Any, **named: Any) -> dict[str, Any]:
+        words, says, _states, _do = MOVES[named["name"]]
+        return {"title": f"{words}: {plan.job.title}", "says": says, "button": words}
