@@ -53,8 +53,12 @@ def database() -> Finding:
         version = int(cursor.fetchone()[0])
         cursor.execute("SELECT current_setting('synchronous_commit'), current_setting('fsync')")
         durable = set(cursor.fetchone()) <= {"on", "local", "remote_write", "remote_apply"}
+        cursor.execute("SHOW transaction_read_only")
+        read_only = cursor.fetchone()[0] == "on"
     if version < 150000:
         return error("database", f"PostgreSQL {version // 10000}: 15 or newer is needed")
+    if read_only:
+        return error("database", "it is read-only: nothing is accepted or counted until it is not")
     if not durable:
         return warning("database", "fsync or synchronous_commit is off: a crash can lose events")
     return ok("database", f"PostgreSQL {version // 10000}.{version % 10000}")

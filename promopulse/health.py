@@ -44,7 +44,9 @@ def _database() -> str:
                 return "migrations are missing"
             _migrated = True
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SHOW transaction_read_only")
+            if cursor.fetchone()[0] == "on":
+                return "read-only"
     except (DatabaseError, InterfaceError):
         return "unreachable"
     return "ok"

@@ -2,10 +2,8 @@
 
 import pytest
 
-from engagement import doorbell
 from engagement.models import IngestBatch
 from engagement.tests.factories import event
-from promopulse.lib import redis as fast_redis
 from subscriptions.tests.factories import SubscriptionFactory
 
 pytestmark = pytest.mark.django_db
@@ -63,14 +61,3 @@ def test_plain_http_is_sent_to_https_where_that_is_on(shop, sent, settings):
     settings.SECURE_SSL_REDIRECT = True
     assert shop.post(URL, sent).status_code == 301
     assert IngestBatch.objects.count() == 0
-
-
-def test_readiness_names_missing_workers(client):
-    parts = client.get("/health/ready").json()["parts"]
-    assert parts["workers"] == "none seen for 15 s"
-    doorbell.beat_heart()
-    assert client.get("/health/ready").json() == {
-        "status": "ok",
-        "parts": {"database": "ok", "redis": "ok", "workers": "ok", "consumption": "ok"},
-    }
-    fast_redis.client().delete(doorbell.HEARTBEAT)
