@@ -323,6 +323,7 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "promopulse.console.navigation.environment",
+    "DASHBOARD_CALLBACK": "promopulse.console.dashboard.add",
     "LOGIN": {"form": "accounts.forms.LoginForm"},
     "STYLES": ["promopulse.console.navigation.styles"],
     "SCRIPTS": ["promopulse.console.navigation.script"],

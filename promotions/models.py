@@ -20,25 +20,30 @@ from promotions.states import EffectiveStatus, Status
 SOURCE_ID_ONCE = "promotions_promotion_source_id_once"
 
 
+def effectively(wanted: str, at: datetime | Now) -> Q:
+    """Whether the effective status at `at` is `wanted`; the SQL twin of states.py."""
+    exhausted = Q(budget__isnull=False) & Q(
+        budget__total__lte=F("budget__reserved") + F("budget__spent")
+    )
+    open_now = Q(status=Status.ACTIVE, paused_at=None, start_at__lte=at, end_at__gt=at)
+    conditions = {
+        EffectiveStatus.DRAFT: Q(status=Status.DRAFT),
+        EffectiveStatus.ENDED: Q(status=Status.ENDED),
+        EffectiveStatus.EXPIRED: Q(status=Status.ACTIVE, end_at__lte=at),
+        EffectiveStatus.PAUSED: Q(status=Status.ACTIVE, paused_at__isnull=False, end_at__gt=at),
+        EffectiveStatus.SCHEDULED: Q(
+            status=Status.ACTIVE, paused_at=None, start_at__gt=at, end_at__gt=at
+        ),
+        EffectiveStatus.BUDGET_EXHAUSTED: open_now & exhausted,
+        EffectiveStatus.RUNNING: open_now & ~exhausted,
+    }
+    return conditions[EffectiveStatus(wanted)]
+
+
 class PromotionQuerySet(models.QuerySet["Promotion"]):
     def effectively(self, wanted: str, at: datetime | Now) -> "PromotionQuerySet":
-        """Promotions whose effective status at `at` is `wanted`; the SQL twin of states.py."""
-        exhausted = Q(budget__isnull=False) & Q(
-            budget__total__lte=F("budget__reserved") + F("budget__spent")
-        )
-        open_now = Q(status=Status.ACTIVE, paused_at=None, start_at__lte=at, end_at__gt=at)
-        conditions = {
-            EffectiveStatus.DRAFT: Q(status=Status.DRAFT),
-            EffectiveStatus.ENDED: Q(status=Status.ENDED),
-            EffectiveStatus.EXPIRED: Q(status=Status.ACTIVE, end_at__lte=at),
-            EffectiveStatus.PAUSED: Q(status=Status.ACTIVE, paused_at__isnull=False, end_at__gt=at),
-            EffectiveStatus.SCHEDULED: Q(
-                status=Status.ACTIVE, paused_at=None, start_at__gt=at, end_at__gt=at
-            ),
-            EffectiveStatus.BUDGET_EXHAUSTED: open_now & exhausted,
-            EffectiveStatus.RUNNING: open_now & ~exhausted,
-        }
-        return self.filter(conditions[EffectiveStatus(wanted)])
+        """Promotions whose effective status at `at` is `wanted`."""
+        return self.filter(effectively(wanted, at))
 
     def open_to(self, user_id: int) -> "PromotionQuerySet":
         """Active promotions this user may see: untargeted, or aimed at them or a pool of theirs."""

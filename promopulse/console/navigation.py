@@ -13,10 +13,10 @@ from django.urls import reverse
 
 @dataclass(frozen=True)
 class Shelf:
-    """A group of lists: their models, each with its sign."""
+    """A group of lists: their models, each with its sign, and its name where that is another."""
 
     title: str
-    models: tuple[tuple[str, str], ...]
+    models: tuple[tuple[str, ...], ...]
 
 
 SHELVES = (
@@ -31,7 +31,7 @@ SHELVES = (
     Shelf(
         "Coupons",
         (
-            ("coupons.CouponBook", "menu_book"),
+            ("coupons.CouponBook", "menu_book", "Books"),
             ("coupons.Coupon", "confirmation_number"),
             ("accounts.Pool", "groups"),
             ("coupons.Distribution", "share"),
@@ -41,16 +41,16 @@ SHELVES = (
         "Traffic",
         (
             ("engagement.Event", "bolt"),
-            ("engagement.EventStat", "bar_chart"),
-            ("engagement.DeadLetterEvent", "mark_email_unread"),
+            ("engagement.EventStat", "bar_chart", "Stats"),
+            ("engagement.DeadLetterEvent", "mark_email_unread", "Dead letters"),
         ),
     ),
     Shelf(
         "Operations",
         (
             ("accounts.Job", "task"),
-            ("accounts.AuditEntry", "history"),
-            ("accounts.ApiKey", "key"),
+            ("accounts.AuditEntry", "history", "Audit"),
+            ("accounts.ApiKey", "key", "API keys"),
         ),
     ),
     Shelf("People", (("accounts.User", "person"),)),
@@ -67,13 +67,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _group(request: HttpRequest, shelf: Shelf) -> dict[str, Any]:
     items = []
-    for label, icon in shelf.models:
+    for label, icon, *names in shelf.models:
         model = _model(label)
         shown = admin.site._registry.get(model) if model else None
         if shown is not None and shown.has_view_permission(request):
             opts = shown.opts
             link = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-            title = str(opts.verbose_name_plural).capitalize().replace("Api", "API")
+            title = names[0] if names else str(opts.verbose_name_plural).capitalize()
             items.append({"title": title, "icon": icon, "link": link})
     return {"title": shelf.title, "items": items}
 

@@ -15,33 +15,27 @@ from promopulse.lib.admin import BaseAdmin, whole_id
 from promopulse.lib.errors import REASONS, DomainError
 from promotions import services
 from promotions.admin import moves, shown
+from promotions.admin.filters import (
+    BudgetAboveFilter,
+    EffectiveStatusFilter,
+    EndsWithinFilter,
+    StartsWithinFilter,
+)
 from promotions.admin.forms import DraftForm, PromotionForm
-from promotions.models import Promotion, PromotionQuerySet
-from promotions.states import EffectiveStatus, Status
+from promotions.models import Promotion
+from promotions.states import Status
 
 TRAIL_ROWS = 50
-
-
-class EffectiveStatusFilter(admin.SimpleListFilter):
-    title = "effective status"
-    parameter_name = "effective_status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(status.value, shown.NAMES[status]) for status in EffectiveStatus]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        wanted = self.value()
-        if wanted not in EffectiveStatus.values:
-            return queryset
-        assert isinstance(queryset, PromotionQuerySet)
-        return queryset.effectively(wanted, Now())
 
 
 @admin.register(Promotion)
 class PromotionAdmin(BaseAdmin):
     list_display = ("id", "name", "badge", "window", "budget_used", "open_to")
     list_display_links = ("id", "name")
-    list_filter = ("status", EffectiveStatusFilter, "is_targeted")
+    list_filter = (
+        *("status", EffectiveStatusFilter, "is_targeted"),
+        *(StartsWithinFilter, EndsWithinFilter, BudgetAboveFilter),
+    )
     list_select_related = ("budget",)
     empty_words = "A promotion starts as a draft that customers do not see."
     export_columns = (

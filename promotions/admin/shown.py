@@ -159,7 +159,7 @@ def trail(promotion_id: int, most: int) -> list[Change]:
     return [
         Change(
             at=entry.at,
-            who=_who(entry),
+            who=who(entry),
             via=entry.via,
             action=entry.action.removeprefix("promotion.").replace("_", " "),
             values=[
@@ -179,7 +179,8 @@ _TRAIL_COLUMNS = (
 )
 
 
-def _who(entry: AuditEntry) -> str:
+def who(entry: AuditEntry) -> str:
+    """Who made a change, by name."""
     if entry.actor_user is not None:
         return entry.actor_user.name or f"User {entry.actor_user_id}"
     if entry.actor_api_key is not None:
