@@ -134,6 +134,7 @@ class Promotion(models.Model):
         triggers = [
             triggers.lifecycle,
             triggers.only_drafts_are_deleted,
+            triggers.currency_fits_budget,
             triggers.edition_follows,
         ]
 
@@ -230,8 +231,13 @@ class Budget(models.Model):
         return f"Budget of promotion {self.promotion_id}"
 
     @property
+    def used(self) -> Decimal:
+        """Money that is spent or promised."""
+        return self.reserved + self.spent
+
+    @property
     def left(self) -> Decimal:
-        return self.total - self.reserved - self.spent
+        return self.total - self.used
 
 
 class BudgetEntry(models.Model):

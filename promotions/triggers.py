@@ -5,6 +5,9 @@ import pgtrigger
 # A raised check_violation reaches Django as IntegrityError.
 _REFUSE = "RAISE EXCEPTION '{0}' USING ERRCODE = 'check_violation', CONSTRAINT = '{1}';"
 
+# What keeps amounts in a promotion's currency refuses another one under this name.
+CURRENCY_FITS = "promotions_promotion_currency_fits"
+
 _ALWAYS_FIXED = ("id", "created_at")
 # Stamps and the version follow every change; a pause is a brake, not an edit.
 _FIXED_WHEN_ACTIVE = (
@@ -23,17 +26,30 @@ def _changed(columns: tuple[str, ...]) -> str:
     return " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
 
 
-def of_draft(words: str, constraint: str) -> str:
-    """The promotion of this row must be a draft, and stay one until the transaction ends."""
+def of_draft(words: str, constraint: str, also: str = "") -> str:
+    """The promotion of this row must be a draft, and stay as it is until the transaction ends.
+
+    `also` is SQL that judges the row once that is certain.
+    """
     return f"""
         PERFORM 1 FROM promotions_promotion
             WHERE id = CASE TG_OP WHEN 'DELETE' THEN OLD.promotion_id ELSE NEW.promotion_id END
                 AND status = 'draft' FOR SHARE;
         IF NOT FOUND THEN
             {_REFUSE.format(words, constraint)}
-        END IF;
+        END IF;{also}
         RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
     """
+
+
+def money_text(amount: str, currency: str) -> str:
+    """SQL of an amount's text with the decimals of its currency: the twin of money.money_text."""
+    return f"round({amount}, promotions_minor_digits({currency}))::text"
+
+
+def too_fine(amount: str, currency: str) -> str:
+    """SQL that is true of an amount with more decimals than its currency has."""
+    return f"{amount} <> round({amount}, promotions_minor_digits({currency}))"
 
 
 lifecycle = pgtrigger.Trigger(
@@ -65,6 +81,20 @@ only_drafts_are_deleted = pgtrigger.Trigger(
             {_REFUSE.format("only drafts can be deleted", "promotions_promotion_delete")}
         END IF;
         RETURN OLD;
+    """,
+)
+
+currency_fits_budget = pgtrigger.Trigger(
+    name="currency_fits_budget",
+    operation=pgtrigger.UpdateOf("currency"),
+    when=pgtrigger.Before,
+    func=f"""
+        IF EXISTS (
+                SELECT 1 FROM promotions_budget
+                WHERE promotion_id = NEW.id AND {too_fine("total", "NEW.currency")}) THEN
+            {_REFUSE.format("an amount has more decimals than this currency", CURRENCY_FITS)}
+        END IF;
+        RETURN NEW;
     """,
 )
 

@@ -70,8 +70,7 @@ def budget(promotion: Promotion) -> SafeString:
     if found is None:
         return SafeString("Unlimited")
     words = f"{_of_total(promotion)} {promotion.currency}"
-    taken = found.reserved + found.spent
-    return format_html("{}{}", words, looks.bar(taken, found.total, "Budget used"))
+    return format_html("{}{}", words, looks.bar(found.used, found.total, "Budget used"))
 
 
 def of_budget(promotion: Promotion, column: str) -> str | None:
@@ -82,8 +81,7 @@ def of_budget(promotion: Promotion, column: str) -> str | None:
 
 def _of_total(promotion: Promotion) -> str:
     found = promotion.budget
-    taken = found.reserved + found.spent
-    return f"{_figure(taken, promotion)} of {_figure(found.total, promotion)}"
+    return f"{_figure(found.used, promotion)} of {_figure(found.total, promotion)}"
 
 
 def _figure(amount: Any, promotion: Promotion) -> str:

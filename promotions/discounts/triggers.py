@@ -8,11 +8,15 @@ reservations still hold is taken with SKIP LOCKED, so no path waits against that
 import pgtrigger
 
 from promopulse.lib.refusals import refuse
-from promotions.triggers import of_draft
+from promotions.triggers import money_text, of_draft, too_fine
 
 
 def _rfc3339(sql: str) -> str:
     return f"""to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+
+
+def _money(sql: str) -> str:
+    return money_text(sql, "terms.currency")
 
 
 # Every rule of a grant in the order refusals are told. Sets amount, day and what limits it.
@@ -63,9 +67,9 @@ _TAKE = f"""
             {
     refuse(
         "min_cart_value_not_met",
-        required="terms.min_cart_value::text",
-        actual="NEW.cart_value::text",
-        missing="(terms.min_cart_value - NEW.cart_value)::text",
+        required=_money("terms.min_cart_value"),
+        actual=_money("NEW.cart_value"),
+        missing=_money("terms.min_cart_value - NEW.cart_value"),
     )
 }
         END IF;
@@ -106,7 +110,7 @@ _TAKE = f"""
                         OR discounts_release_overdue(NEW.promotion_id) = 0;
                 END LOOP;
                 IF room <= 0 THEN
-                    {refuse("budget_exhausted", left="room::text")}
+                    {refuse("budget_exhausted", left=_money("room"))}
                 END IF;
                 IF room < NEW.wanted THEN
                     NEW.amount := room;
@@ -148,6 +152,20 @@ def _unlawful(words: str, constraint: str) -> str:
     )
 
 
+_INEXACT = " OR ".join(
+    too_fine(f"NEW.{amount}", "promotion.currency")
+    for amount in ("discount_flat", "min_cart_value", "max_discount_amount")
+)
+# Its other side is `discounts_currency_fits`, a trigger of the first migration on promotions, which
+# do not know discounts.
+_EXACT = f"""
+        IF TG_OP <> 'DELETE' AND EXISTS (
+                SELECT 1 FROM promotions_promotion promotion
+                WHERE promotion.id = NEW.promotion_id AND ({_INEXACT})) THEN
+            {_unlawful("an amount has more decimals than its currency", "discounts_discount_exact")}
+        END IF;
+"""
+
 discount_of_drafts = pgtrigger.Trigger(
     name="discount_of_drafts",
     operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
@@ -156,7 +174,7 @@ discount_of_drafts = pgtrigger.Trigger(
         IF TG_OP = 'UPDATE' AND NEW.promotion_id <> OLD.promotion_id THEN
             {_unlawful("a discount stays", "discounts_discount_locked")}
         END IF;
-        {of_draft("the discount is locked", "discounts_discount_locked")}
+        {of_draft("the discount is locked", "discounts_discount_locked", also=_EXACT)}
     """,
 )
 
@@ -282,7 +300,7 @@ reversal_gives_back = pgtrigger.Trigger(
     func=f"""
         SELECT * INTO given FROM discounts_redemption WHERE id = NEW.redemption_id FOR UPDATE;
         IF given.reversed = given.amount THEN
-            {refuse("already_reversed", granted="given.amount::text")}
+            {refuse("already_reversed", granted=money_text("given.amount", "given.currency"))}
         END IF;
         NEW.amount := COALESCE(NEW.amount, given.amount - given.reversed);
         NEW.created_at := discounts_clock();

@@ -14,6 +14,19 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+# Digits after the point (ISO 4217); the twin of promopulse.lib.money.
+MINOR_DIGITS = """
+CREATE FUNCTION promotions_minor_digits(currency text) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF',
+            'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF') THEN 0
+        WHEN currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 3
+        ELSE 2 END
+$$
+"""
+
+
 class Migration(migrations.Migration):
 
     initial = True
@@ -29,6 +42,7 @@ class Migration(migrations.Migration):
             "CREATE SEQUENCE promotions_edition_numbers",
             "DROP SEQUENCE promotions_edition_numbers",
         ),
+        migrations.RunSQL(MINOR_DIGITS, "DROP FUNCTION promotions_minor_digits"),
         migrations.CreateModel(
             name='Budget',
             fields=[
@@ -113,6 +127,10 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='promotion',
             trigger=pgtrigger.compiler.Trigger(name='edition_follows', sql=pgtrigger.compiler.UpsertTriggerSql(condition="WHEN (NEW.status <> 'draft')", func="\n        IF TG_OP = 'INSERT' OR NEW.status IS DISTINCT FROM OLD.status OR NEW.paused_at IS DISTINCT FROM OLD.paused_at OR NEW.name IS DISTINCT FROM OLD.name THEN\n            INSERT INTO promotions_edition (id, number)\n                VALUES (1, nextval('promotions_edition_numbers'))\n                ON CONFLICT (id) DO UPDATE SET number = EXCLUDED.number;\n        END IF;\n        RETURN NULL;\n    ", hash='60b09c20c236537e991cfef6797b98b8cbabfbb7', operation='INSERT OR UPDATE', pgid='pgtrigger_edition_follows_78637', table='promotions_promotion', when='AFTER')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='promotion',
+            trigger=pgtrigger.compiler.Trigger(name='currency_fits_budget', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n        IF EXISTS (\n                SELECT 1 FROM promotions_budget\n                WHERE promotion_id = NEW.id AND total <> round(total, promotions_minor_digits(NEW.currency))) THEN\n            RAISE EXCEPTION 'an amount has more decimals than this currency' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_promotion_currency_fits';\n        END IF;\n        RETURN NEW;\n    ", hash='c8ae545957fd84065e37fd89ff434cc3c1cad607', operation='UPDATE OF "currency"', pgid='pgtrigger_currency_fits_budget_46337', table='promotions_promotion', when='BEFORE')),
         ),
         migrations.AddField(
             model_name='promotiontarget',

@@ -18,6 +18,7 @@ from promotions.services.audience import copy_targets, set_targets
 from promotions.services.budget import fund
 from promotions.services.changes import commit, locked
 from promotions.states import Status, locked_fields
+from promotions.triggers import CURRENCY_FITS
 
 _COPY_SUFFIX = " (copy)"
 
@@ -89,8 +90,6 @@ def update_promotion(
         if not changed:
             return promotion
         rules.check_whole(stored | changed)
-        if "currency" in changed:
-            _check_budget_fits(promotion, changed["currency"])
         set_targets(promotion, stored, changed)
         _save(promotion, stored, changed, reason)
         return promotion
@@ -157,7 +156,7 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _insert(values: Mapping[str, Any]) -> Promotion:
-    with _naming_taken_source_id():
+    with _naming_fields():
         return Promotion.objects.create(**_columns(values))
 
 
@@ -165,7 +164,7 @@ def _save(
     promotion: Promotion, stored: Mapping[str, Any], changed: Mapping[str, Any], reason: str
 ) -> None:
     audience = {name for name in changed if name in rules.AUDIENCE}
-    with _naming_taken_source_id():
+    with _naming_fields():
         commit(
             promotion,
             "promotion.update",
@@ -176,21 +175,23 @@ def _save(
         )
 
 
+_REFUSED_BY_DATABASE = {
+    # Two that bring one source_id at once: the second is told so.
+    SOURCE_ID_ONCE: ("source_id", "Another promotion has this id.", "unique"),
+    CURRENCY_FITS: (
+        "currency", "An amount of it has more decimals than this currency.", "max_decimal_places"
+    ),
+}  # fmt: skip
+
+
 @contextmanager
-def _naming_taken_source_id() -> Iterator[None]:
-    """Two that bring one source_id at once: the second is told so, by the field's name."""
+def _naming_fields() -> Iterator[None]:
+    """What only the database knows is told by the field's name."""
     try:
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        if constraint_of(error) != SOURCE_ID_ONCE:
+        refusal = _REFUSED_BY_DATABASE.get(constraint_of(error))
+        if refusal is None:
             raise
-        raise Invalid("source_id", "Another promotion has this id.", "unique") from None
-
-
-def _check_budget_fits(promotion: Promotion, currency: str) -> None:
-    budget = Budget.objects.filter(promotion=promotion).first()
-    if budget and not money.is_exact(budget.total, currency):
-        raise Invalid(
-            "currency", f"The budget has more decimals than {currency}.", "max_decimal_places"
-        )
+        raise Invalid(*refusal) from None

@@ -68,7 +68,7 @@ def test_the_budget_gives_what_it_has_and_then_nothing():
     assert (part.amount, part.limited_by) == (5, "budget")
     with pytest.raises(errors.BudgetExhausted) as refused:
         grant(campaign)
-    assert refused.value.params == {"left": "0.000"}
+    assert refused.value.params == {"left": "0.00"}
     assert Redemption.objects.count() == 2
     assert DailyUse.objects.count() == 2
 
@@ -117,7 +117,7 @@ def test_refusals_in_their_order():
     campaign = CampaignFactory(users=[user], discount={"min_cart_value": 50})
     with pytest.raises(errors.MinCartValueNotMet) as refused:
         grant(campaign, user, cart=10)
-    assert refused.value.params["missing"] == "40.000"
+    assert refused.value.params["missing"] == "40.00"
     with pytest.raises(PromotionNotActive):
         grant(DraftCampaignFactory())
     promotions.change_status(campaign.pk, status="ended")
