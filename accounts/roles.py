@@ -51,6 +51,7 @@ class Permission(Enum):
     STATS_READ = auto()
     QUOTE = auto()
     APPLY = auto()
+    RESERVATIONS_READ = auto()
     REDEMPTIONS_READ = auto()
     REVERSE = auto()
     COUPONS_READ = auto()
@@ -99,6 +100,9 @@ RULES: dict[Permission, Rule] = {
     Permission.STATS_READ: _rule("marketer ops admin", Scope.READ),
     Permission.QUOTE: _rule("marketer ops admin", Scope.DISCOUNTS_APPLY, own="customer"),
     Permission.APPLY: _rule("admin", Scope.DISCOUNTS_APPLY, own="customer"),
+    Permission.RESERVATIONS_READ: _rule(
+        "marketer ops admin", Scope.READ, Scope.DISCOUNTS_APPLY, own="customer"
+    ),
     Permission.REDEMPTIONS_READ: _rule("marketer ops admin", Scope.READ, own="customer"),
     Permission.REVERSE: _rule("ops admin", Scope.REFUNDS),
     Permission.COUPONS_READ: _rule("marketer ops admin", Scope.READ, own="customer"),

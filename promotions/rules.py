@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from promopulse.lib import money, time
 from promopulse.lib.errors import Invalid, InvalidTimeRange
@@ -52,10 +53,46 @@ def _time(field: str) -> Callable[[Any], datetime]:
         if not isinstance(value, datetime) or value.tzinfo is None:
             raise Invalid(field, "A time with its offset is expected.", "naive_time")
         if not EARLIEST <= value < LATEST:
-            raise Invalid(field, "A time from 1970 to 9998 is expected.", "out_of_range")
+            raise _out_of_range(field)
         return value.astimezone(UTC)
 
     return check
+
+
+def _out_of_range(field: str) -> Invalid:
+    return Invalid(field, "A time from 1970 to 9998 is expected.", "out_of_range")
+
+
+def placed(field: str, at: datetime, timezone: str) -> datetime:
+    """When the clocks of a zone show this naive time; a time with its offset stays what it is.
+
+    Raises Invalid, with the choices, for a time that they skip or show twice.
+    """
+    if at.tzinfo is not None:
+        return at
+    if not EARLIEST.year <= at.year < LATEST.year:
+        raise _out_of_range(field)
+    zone = ZoneInfo(timezone)
+    found = time.instants(at, zone)
+    if len(found) == 1:
+        return found[0]
+    choices = " or ".join(_clock(reading, at) for reading in time.readings(at, zone))
+    clock = at.time().isoformat(_precision(at))
+    if found:
+        words = f"The clocks show {clock} twice on this day: enter {choices}."
+        raise Invalid(field, words, "ambiguous_time")
+    words = f"The clocks skip {clock} on this day: enter {choices}."
+    raise Invalid(field, words, "nonexistent_time")
+
+
+def _precision(at: datetime) -> str:
+    return "auto" if at.second or at.microsecond else "minutes"
+
+
+def _clock(reading: datetime, asked: datetime) -> str:
+    """`02:30+02:00`; with its day where that is another."""
+    text = reading.isoformat(timespec=_precision(asked))
+    return text if reading.date() != asked.date() else text.partition("T")[2]
 
 
 def _timezone(value: Any) -> str:

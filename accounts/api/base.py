@@ -81,6 +81,11 @@ class ApiView(APIView):
         """Whether the caller may see and touch only what is their own."""
         return getattr(self.request, "reach", Reach.NONE) is not Reach.ALL
 
+    @property
+    def only_of(self) -> int | None:
+        """The one person whose things the caller may see and touch; None for everybody's."""
+        return self.request.user.pk if self.own_only else None
+
     def must_be_own(self, user_id: int) -> None:
         """Raises NotFound where somebody reaches for another person's things."""
         if self.own_only and user_id != self.request.user.pk:

@@ -6,12 +6,17 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from engagement.api.serializers import TimeRange
 from engagement.causes import CAUSES, Category
 from engagement.letters.replaying import MAX_RATE
 from engagement.letters.shown import attempts, shown_event
 from engagement.models import DeadLetterEvent, EventType
-from promopulse.lib.fields import AwareDateTimeField, IdField, StrictMixin, StrictSerializer
+from promopulse.lib.fields import (
+    AwareDateTimeField,
+    IdField,
+    StrictMixin,
+    StrictSerializer,
+    TimeRange,
+)
 from promotions.rules import MAX_REASON
 
 MAX_IDS = 1_000

@@ -5,24 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from engagement.models import Event, EventType
-from promopulse.lib.errors import InvalidTimeRange
-from promopulse.lib.fields import AwareDateTimeField, IdField
-
-
-class TimeRange(serializers.Serializer[Any]):
-    """`from` is counted in, `to` is not. Neither could be a class attribute's name."""
-
-    def get_fields(self) -> dict[str, Any]:
-        return {
-            "from": AwareDateTimeField(required=False, source="since"),
-            "to": AwareDateTimeField(required=False, source="until"),
-            **super().get_fields(),
-        }
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "since" in attrs and "until" in attrs and attrs["since"] >= attrs["until"]:
-            raise InvalidTimeRange("to", "`to` must be after `from`.")
-        return attrs
+from promopulse.lib.fields import AwareDateTimeField, IdField, TimeRange
 
 
 class EventQuery(TimeRange):

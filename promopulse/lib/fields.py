@@ -7,8 +7,10 @@ from typing import Any
 
 from rest_framework import serializers
 from rest_framework.fields import get_attribute
+from rest_framework.utils.html import is_html_input
 
 from promopulse.lib import money, time
+from promopulse.lib.errors import InvalidTimeRange
 from promopulse.lib.strict_json import Unreadable, read_json
 
 MAX_ID = 2**63 - 1
@@ -47,18 +49,25 @@ class StrictModelSerializer(StrictMixin, serializers.ModelSerializer):
     """A model's body of named fields, no others."""
 
 
-class IdField(serializers.IntegerField):
-    """An integer id within bigint."""
+class CountField(serializers.IntegerField):
+    """A whole number from 1 on."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+        super().__init__(min_value=1, **kwargs)
 
     def to_internal_value(self, data: Any) -> int:
         # Python also reads "1_000", " 7 " and the digits of every script: whoever sent such a thing
-        # meant no id.
+        # meant no number.
         if isinstance(data, bool | float) or not _DIGITS.fullmatch(str(data)):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class IdField(CountField):
+    """An integer id within bigint."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_value=MAX_ID, **kwargs)
 
 
 class AwareDateTimeField(serializers.DateTimeField):
@@ -68,28 +77,65 @@ class AwareDateTimeField(serializers.DateTimeField):
         super().__init__(default_timezone=UTC, **kwargs)
 
     def to_internal_value(self, value: Any) -> datetime:
-        if isinstance(value, datetime):
-            parsed = value
-        else:
-            try:
-                parsed = datetime.fromisoformat(value)
-            except (TypeError, ValueError):
-                self.fail("invalid", format="YYYY-MM-DDThh:mm:ss[.uuuuuu]Z")
+        parsed = self._parsed(value)
         if parsed.tzinfo is None:
-            raise serializers.ValidationError(
-                "The time needs its offset, such as Z or +02:00.", code="naive_time"
-            )
+            return self._naive(parsed)
         try:
             return parsed.astimezone(UTC)
         except OverflowError:
             self.fail("overflow")
 
+    def _parsed(self, value: Any) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            self.fail("invalid", format="YYYY-MM-DDThh:mm:ss[.uuuuuu]Z")
+
+    def _naive(self, local: datetime) -> datetime:
+        raise serializers.ValidationError(
+            "The time needs its offset, such as Z or +02:00.", code="naive_time"
+        )
+
     def to_representation(self, value: Any) -> str:
         return time.rfc3339(value)
 
 
-class MoneyField(serializers.DecimalField):
-    """A decimal string. Numbers are accepted; the service checks decimals against the currency.
+class LocalDateTimeField(AwareDateTimeField):
+    """RFC 3339; without an offset it is as clocks of a zone beside it show it. No mere date."""
+
+    def _parsed(self, value: Any) -> datetime:
+        if isinstance(value, str) and len(value) <= len("2026-06-01"):
+            raise serializers.ValidationError(
+                "A time is expected, such as 2026-06-01T00:00:00.", code="date"
+            )
+        return super()._parsed(value)
+
+    def _naive(self, local: datetime) -> datetime:
+        return local
+
+
+class ExactDecimalField(serializers.DecimalField):
+    """A decimal string; numbers are accepted."""
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        # DecimalField takes "" for null, and null can mean unlimited.
+        return serializers.Field.validate_empty_values(self, data)
+
+    def get_value(self, dictionary: Any) -> Any:
+        # A form's empty box, where DRF has not made null of it.
+        value = super().get_value(dictionary)
+        return serializers.empty if value == "" and is_html_input(dictionary) else value
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, bool) or (isinstance(data, str) and not _AMOUNT.fullmatch(data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class MoneyField(ExactDecimalField):
+    """An amount. The service checks its decimals against the currency.
 
     `currency` is the attribute path of the currency on the row, for answers.
     """
@@ -98,15 +144,6 @@ class MoneyField(serializers.DecimalField):
         self.currency = currency
         kwargs.setdefault("min_value", Decimal(0))
         super().__init__(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, **kwargs)
-
-    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
-        # DecimalField takes "" for null, and null can mean unlimited.
-        return serializers.Field.validate_empty_values(self, data)
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        if isinstance(data, bool) or (isinstance(data, str) and not _AMOUNT.fullmatch(data)):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
     def get_attribute(self, instance: Any) -> Any:
         amount = super().get_attribute(instance)
@@ -159,3 +196,19 @@ class MetadataField(serializers.JSONField):
         if len(str(value)) > self.MAX_BYTES:
             raise serializers.ValidationError("At most 4 KiB.", code="max_length")
         return value
+
+
+class TimeRange(serializers.Serializer[Any]):
+    """`from` is counted in, `to` is not. Neither could be a class attribute's name."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            "from": AwareDateTimeField(required=False, source="since"),
+            "to": AwareDateTimeField(required=False, source="until"),
+            **super().get_fields(),
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "since" in attrs and "until" in attrs and attrs["since"] >= attrs["until"]:
+            raise InvalidTimeRange("to", "`to` must be after `from`.")
+        return attrs

@@ -43,3 +43,10 @@ def instants(local: datetime, zone: ZoneInfo) -> list[datetime]:
         if shown == local:
             found.add(instant)
     return sorted(found)
+
+
+def readings(local: datetime, zone: ZoneInfo) -> list[datetime]:
+    """What a naive time of a skipped or repeated hour could mean, with its offset: the same time
+    twice, or the times before and after the gap."""
+    meant = {local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return [instant.astimezone(zone) for instant in sorted(meant)]

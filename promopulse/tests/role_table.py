@@ -100,8 +100,19 @@ _STATS = ("stats: read",)
 _LETTERS = ("dead letters",)
 _ADMIN = ("API keys, roles",)
 _QUOTE = ("available / quote",)
+_APPLY = ("apply / reserve / capture / release",)
+_REDEMPTIONS = ("redemptions, usage: read",)
 
 _WINDOW = {"start_at": "2026-06-01T00:00:00Z", "end_at": "2026-07-01T00:00:00Z"}
+_CAMPAIGN = {
+    "name": "N",
+    "discount_type": "cart",
+    "discount_percentage": "10",
+    "start_date": "2026-06-01T00:00:00",
+    "end_date": "2026-07-01T00:00:00",
+    "total_budget": "100",
+}
+_CART = {"campaign_id": "{open}", "customer_id": "{user}", "cart_value": "100"}
 _NEW_PASSWORD = {"current_password": "correct horse", "new_password": "another horse"}
 
 ROUTES = [
@@ -154,7 +165,30 @@ ROUTES = [
     Route("POST promotions/{draft}/budget/top-up", _WRITE, 200, {"amount": "5"}),
     Route("GET promotions/{draft}/budget/entries", _INSIDE),
     # discounts
+    Route("GET promotions/{promotion}/discount", _READ),
+    Route(
+        "PUT promotions/{draft}/discount",
+        _WRITE,
+        200,
+        {"discount_type": "delivery", "discount_flat": "1"},
+    ),
+    Route("DELETE promotions/{draft}/discount", _WRITE, 204),
+    Route("GET campaigns", _READ),
+    Route("POST campaigns", _WRITE, 201, _CAMPAIGN),
+    Route("GET campaigns/{promotion}", _READ),
+    Route("PUT campaigns/{draft}", _WRITE, 200, _CAMPAIGN),
+    Route("DELETE campaigns/{draft}", _WRITE, 204),
+    Route("PATCH campaigns/{draft}/status", _WRITE, 200, {"status": "active"}),
     Route("POST discounts/available", _QUOTE, 200, {"customer_id": "{user}", "cart_value": "100"}),
+    Route("POST discounts/apply", _APPLY, 201, _CART),
+    Route("GET discounts/usage/{user}", _REDEMPTIONS, missing=200),
+    Route("POST reservations", _APPLY, 201, _CART),
+    Route("GET reservations/{reservation}", _APPLY + _REDEMPTIONS),
+    Route("POST reservations/{reservation}/capture", _APPLY, 200, {}),
+    Route("POST reservations/{reservation}/release", _APPLY, 200, {}),
+    Route("GET redemptions", _REDEMPTIONS, query="customer_id={user}", missing=200),
+    Route("GET redemptions/{redemption}", _REDEMPTIONS),
+    Route("POST redemptions/{redemption}/reverse", ("reverse",), 201, {"amount": "1"}),
     # subscriptions
     Route("GET subscriptions", _SUBSCRIPTIONS, query="user_id={user}", missing=200),
     Route("POST subscriptions", _SUBSCRIBE, 201, {"user_id": "{user}", "promotion_id": "{open}"}),

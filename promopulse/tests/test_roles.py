@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from accounts.tokens import access_token
 from engagement.models import DeadLetterEvent
 from engagement.tests.factories import event, send_and_process
 from promopulse.tests.role_table import CALLERS, ROUTES, SCOPES, WHO, Route
-from promotions.tests.factories import ActivePromotionFactory, PromotionFactory
+from promotions.discounts import services as discounts
+from promotions.discounts.tests.factories import CampaignFactory, DraftCampaignFactory
 from subscriptions.tests.factories import SubscriptionFactory
 
 pytestmark = pytest.mark.django_db
@@ -88,9 +90,9 @@ class World:
         self.other = self._person("customer", email="other@example.com")
         self.key, _text = create_key(name="spare", scopes=["read"])
         self.pool = PoolFactory.create()
-        self.open = ActivePromotionFactory.create()
-        self.draft = PromotionFactory.create(budget=100)
-        self.hidden = ActivePromotionFactory.create(users=[UserFactory()])
+        self.open = CampaignFactory.create()
+        self.draft = DraftCampaignFactory.create(budget=100)
+        self.hidden = CampaignFactory.create(users=[UserFactory()])
         self.event = event(user_id=self.other.pk, promotion_id=self.open.pk)
         send_and_process(self.event)
         send_and_process(event(user_id=self.other.pk, promotion_id=self.draft.pk))
@@ -132,10 +134,15 @@ class World:
             "draft": lambda: self.draft.pk,
             "promotion": lambda: (self.open if mine else self.hidden).pk,
             "subscription": lambda: SubscriptionFactory.create(user=person).pk,
+            "reservation": lambda: discounts.reserve(**self._cart(person)).pk,
+            "redemption": lambda: discounts.grant(**self._cart(person)).pk,
             "event": lambda: self.event["event_id"],
             "letter": lambda: self.letter.pk,
         }
         return things[kind]()
+
+    def _cart(self, person: User) -> dict[str, Any]:
+        return {"promotion_id": self.open.pk, "user_id": person.pk, "cart_value": Decimal(100)}
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin
@@ -14,7 +13,7 @@ from django.forms.fields import InvalidJSONInput
 
 from accounts.models import Pool, User
 from promopulse.lib import money, time
-from promopulse.lib.errors import DomainError, VersionConflict
+from promopulse.lib.errors import DomainError, Invalid, VersionConflict
 from promopulse.lib.strict_json import Unreadable, read_json
 from promopulse.lib.widgets import (
     AmountInput,
@@ -175,31 +174,13 @@ class DraftForm(PromotionForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if "timezone" in cleaned:
-            zone = ZoneInfo(cleaned["timezone"])
-            for name in _TIMES:
-                if cleaned.get(name) is not None:
-                    self._place(name, cleaned, zone)
+        for name in _TIMES:
+            if "timezone" in cleaned and cleaned.get(name) is not None:
+                try:
+                    cleaned[name] = rules.placed(name, cleaned[name], cleaned["timezone"])
+                except Invalid as refusal:
+                    self.add_error(name, refusal.detail)
         return cleaned
-
-    def _place(self, name: str, cleaned: dict[str, Any], zone: ZoneInfo) -> None:
-        """Make a local time the instant it stands for; refuse one that stands for none or two."""
-        local = cleaned[name]
-        if local.tzinfo is not None:
-            return
-        found = time.instants(local, zone)
-        if len(found) == 1:
-            cleaned[name] = found[0]
-            return
-        clock = local.time().isoformat("minutes")
-        if found:
-            choices = " or ".join(
-                f"{clock}{instant.astimezone(zone).isoformat()[-6:]}" for instant in found
-            )
-            words = f"The clocks show {clock} twice on this day: enter {choices}."
-        else:
-            words = f"The clocks skip {clock} on this day: choose a time before or after."
-        self.add_error(name, words)
 
     def _write(self) -> Promotion:
         total = self.cleaned_data["budget_total"]

@@ -18,7 +18,7 @@ from promotions.models import Promotion
 from promotions.states import EffectiveStatus, Status
 
 
-def _reason() -> serializers.CharField:
+def reason_field() -> serializers.CharField:
     return serializers.CharField(
         required=False,
         allow_blank=True,
@@ -27,15 +27,26 @@ def _reason() -> serializers.CharField:
     )
 
 
-class _IdList(serializers.ListField):
+class IdListField(serializers.ListField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=IdField(), required=False, max_length=rules.MAX_TARGETS, **kwargs)
 
 
-class _MaybeFlag(serializers.BooleanField):
+class FlagField(serializers.BooleanField):
     """A form that leaves it out does not say no."""
 
     default_empty_html = serializers.empty
+
+
+class EffectiveStatusField(serializers.ChoiceField):
+    """What a promotion is at the one moment of its view."""
+
+    def __init__(self) -> None:
+        super().__init__(EffectiveStatus.choices, source="*", read_only=True)
+
+    def to_representation(self, value: Any) -> str:
+        status: EffectiveStatus = value.effective_status(self.context["view"].at)
+        return status
 
 
 class PromotionIn(StrictSerializer):
@@ -49,9 +60,9 @@ class PromotionIn(StrictSerializer):
         required=False, help_text="IANA zone, default UTC; a daily limit's day is local to it."
     )
     currency = CurrencyField(required=False, help_text="ISO 4217, default USD.")
-    is_targeted = _MaybeFlag(required=False, help_text="Default: whether an audience is named.")
-    target_user_ids = _IdList(help_text="At most 1,000; use a pool for more.")
-    target_pool_ids = _IdList(help_text="At most 1,000.")
+    is_targeted = FlagField(required=False, help_text="Default: whether an audience is named.")
+    target_user_ids = IdListField(help_text="At most 1,000; use a pool for more.")
+    target_pool_ids = IdListField(help_text="At most 1,000.")
     source_id = serializers.CharField(
         required=False,
         allow_null=True,
@@ -74,15 +85,12 @@ class CustomerPromotionOut(serializers.Serializer[Promotion]):
     currency = serializers.CharField()
     is_targeted = serializers.BooleanField()
     status = serializers.ChoiceField(Status.choices)
-    effective_status = serializers.SerializerMethodField()
+    effective_status = EffectiveStatusField()
     paused_at = AwareDateTimeField(allow_null=True)
     activated_at = AwareDateTimeField(allow_null=True)
     ended_at = AwareDateTimeField(allow_null=True)
     created_at = AwareDateTimeField()
     updated_at = AwareDateTimeField()
-
-    def get_effective_status(self, promotion: Promotion) -> EffectiveStatus:
-        return promotion.effective_status(self.context["view"].at)
 
 
 class PromotionOut(CustomerPromotionOut):
@@ -125,21 +133,21 @@ class PromotionsQuery(serializers.Serializer[Any]):
 
 class StatusIn(StrictSerializer):
     status = serializers.ChoiceField(Status.choices)
-    reason = _reason()
+    reason = reason_field()
 
 
 class ReasonIn(StrictSerializer):
-    reason = _reason()
+    reason = reason_field()
 
 
 class BudgetIn(StrictSerializer):
     total = MoneyField(allow_null=True, help_text="null: unlimited.")
-    reason = _reason()
+    reason = reason_field()
 
 
 class TopUpIn(StrictSerializer):
     amount = MoneyField(help_text="More than zero.")
-    reason = _reason()
+    reason = reason_field()
 
 
 class BudgetOut(serializers.Serializer[Promotion]):

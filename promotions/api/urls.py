@@ -22,7 +22,6 @@ urlpatterns = [
     ),
     path(f"{_ONE}/pause", PromotionViewSet.as_view({"post": "pause"})),
     path(f"{_ONE}/resume", PromotionViewSet.as_view({"post": "resume"})),
-    path(f"{_ONE}/duplicate", PromotionViewSet.as_view({"post": "duplicate"})),
     path(f"{_ONE}/history", HistoryViewSet.as_view({"get": "list"})),
     path(f"{_ONE}/budget", BudgetViewSet.as_view({"get": "retrieve", "put": "update"})),
     path(f"{_ONE}/budget/top-up", BudgetViewSet.as_view({"post": "top_up"})),

@@ -1,17 +1,14 @@
 """Routes of promotions: who may, which shape, one call."""
 
-from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import ApiViewSet
 from accounts.roles import Permission
-from promopulse.lib import time
 from promotions import selectors, services
+from promotions.api.base import PromotionsViewSet
 from promotions.api.serializers import (
     CustomerPromotionOut,
     PromotionIn,
@@ -51,7 +48,7 @@ _MOVES = [
 ]
 
 
-class PromotionViewSet(ApiViewSet):
+class PromotionViewSet(PromotionsViewSet):
     """What runs when and for whom. Customers see what is active and open to them."""
 
     queryset = Promotion.objects.all()
@@ -62,7 +59,6 @@ class PromotionViewSet(ApiViewSet):
         "change_status": StatusIn,
         "pause": ReasonIn,
         "resume": ReasonIn,
-        "duplicate": ReasonIn,
     }
     refusals = {
         "create": ("invalid_time_range",),
@@ -81,21 +77,11 @@ class PromotionViewSet(ApiViewSet):
         "change_status": Permission.PROMOTIONS_WRITE,
         "pause": Permission.PROMOTIONS_WRITE,
         "resume": Permission.PROMOTIONS_WRITE,
-        "duplicate": Permission.PROMOTIONS_WRITE,
     }
 
-    @cached_property
-    def at(self) -> datetime:
-        """The one moment at which this request judges effective statuses."""
-        return time.db_now()
-
-    @property
-    def _customer(self) -> int | None:
-        return self.request.user.pk if self.own_only else None
-
-    def _shown(self, promotion_id: int, status: int = 200) -> Response:
+    def shown(self, promotion_id: int, status: int = 200) -> Response:
         shape = CustomerPromotionOut if self.own_only else PromotionOut
-        promotion = selectors.get_promotion(promotion_id, by_customer=self._customer)
+        promotion = selectors.get_promotion(promotion_id, by_customer=self.only_of)
         return self.answer(shape, promotion, status)
 
     @extend_schema(
@@ -114,7 +100,7 @@ class PromotionViewSet(ApiViewSet):
         search: str = "",
         ordering: str = "-id",
     ) -> Any:
-        promotions = selectors.readable(by_customer=self._customer)
+        promotions = selectors.readable(by_customer=self.only_of)
         if status:
             promotions = promotions.filter(status=status)
         if effective_status:
@@ -126,7 +112,7 @@ class PromotionViewSet(ApiViewSet):
 
     @extend_schema(summary="One promotion", responses=PromotionOut)
     def retrieve(self, request: Request, promotion_id: int) -> Response:
-        return self._shown(promotion_id)
+        return self.shown(promotion_id)
 
     @extend_schema(
         summary="Make a draft",
@@ -137,7 +123,7 @@ class PromotionViewSet(ApiViewSet):
     )
     def create(self, request: Request) -> Response:
         promotion = services.create_promotion(**self.body())
-        return self._shown(promotion.pk, status=201)
+        return self.shown(promotion.pk, status=201)
 
     @extend_schema(
         summary="Edit a promotion",
@@ -149,7 +135,7 @@ class PromotionViewSet(ApiViewSet):
     def partial_update(self, request: Request, promotion_id: int) -> Response:
         changes = self.body(partial=True)
         services.update_promotion(promotion_id, changes=changes)
-        return self._shown(promotion_id)
+        return self.shown(promotion_id)
 
     @extend_schema(summary="Delete a draft", responses={204: None})
     def destroy(self, request: Request, promotion_id: int) -> Response:
@@ -164,7 +150,7 @@ class PromotionViewSet(ApiViewSet):
     )
     def change_status(self, request: Request, promotion_id: int) -> Response:
         services.change_status(promotion_id, **self.body())
-        return self._shown(promotion_id)
+        return self.shown(promotion_id)
 
     @extend_schema(
         summary="Pause an active promotion",
@@ -173,7 +159,7 @@ class PromotionViewSet(ApiViewSet):
     )
     def pause(self, request: Request, promotion_id: int) -> Response:
         services.pause(promotion_id, **self.body())
-        return self._shown(promotion_id)
+        return self.shown(promotion_id)
 
     @extend_schema(
         summary="Resume a paused promotion",
@@ -182,14 +168,4 @@ class PromotionViewSet(ApiViewSet):
     )
     def resume(self, request: Request, promotion_id: int) -> Response:
         services.resume(promotion_id, **self.body())
-        return self._shown(promotion_id)
-
-    @extend_schema(
-        summary="Copy a promotion into a new draft",
-        description="Same window, audience and budget total; usage, history and `source_id` stay "
-        "with the original.",
-        responses={201: PromotionOut},
-    )
-    def duplicate(self, request: Request, promotion_id: int) -> Response:
-        copy = services.duplicate(promotion_id, **self.body())
-        return self._shown(copy.pk, status=201)
+        return self.shown(promotion_id)

@@ -1,7 +1,7 @@
 """Refusals about discounts; their words and statuses are in promopulse.lib.errors."""
 
 from accounts.errors import UserNotFound
-from promopulse.lib.errors import DomainError, NotFound
+from promopulse.lib.errors import DomainError, Invalid, NotFound
 from promotions.errors import (
     NotTargeted,
     PromotionEnded,
@@ -16,6 +16,11 @@ class CampaignNotFound(NotFound):
         super().__init__("Campaign not found")
 
 
+class DiscountNotFound(NotFound):
+    def __init__(self) -> None:
+        super().__init__("The promotion gives no discount")
+
+
 class ReservationNotFound(NotFound):
     def __init__(self) -> None:
         super().__init__("Reservation not found")
@@ -24,6 +29,15 @@ class ReservationNotFound(NotFound):
 class RedemptionNotFound(NotFound):
     def __init__(self) -> None:
         super().__init__("Redemption not found")
+
+
+class NotOneKind(Invalid):
+    """A discount is a percentage or a flat amount; both fields are named."""
+
+    def __init__(self) -> None:
+        words = "Exactly one of discount_percentage and discount_flat is expected."
+        super().__init__("discount_percentage", words, "exactly_one")
+        self.errors.append(self.errors[0] | {"pointer": "/discount_flat"})
 
 
 class PromotionNotStarted(DomainError):

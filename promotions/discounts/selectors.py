@@ -3,11 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from django.db.models import Case, DateTimeField, Func, Q, QuerySet, When
 
 from accounts.errors import UserNotFound
 from promopulse.lib import money
 from promopulse.lib.sql import fetch_all, fetch_one
+from promotions.discounts.errors import (
+    CampaignNotFound,
+    DiscountNotFound,
+    RedemptionNotFound,
+    ReservationNotFound,
+)
+from promotions.discounts.models import Discount, Redemption, Reservation, ReservationState
 from promotions.discounts.rules import Standing, Terms
+from promotions.models import Promotion, PromotionQuerySet
+from promotions.selectors import get_promotion, readable
 
 _ASKING = """
     SELECT coalesce((SELECT number FROM promotions_edition), 0), discounts_clock(),
@@ -81,3 +93,90 @@ def standings(asking: Asking, some: Sequence[Terms]) -> dict[int, Standing]:
         )
         for promotion_id, left, used in rows
     }
+
+
+def campaigns(*, by_customer: int | None = None) -> PromotionQuerySet:
+    """Promotions with a discount, with all an answer needs: all for staff, for a customer those
+    that are active and open to them."""
+    promotions = readable(by_customer=by_customer).filter(discount__isnull=False)
+    return promotions.select_related("budget", "discount")
+
+
+def get_campaign(promotion_id: int, *, by_customer: int | None = None) -> Promotion:
+    """One readable campaign. Raises CampaignNotFound."""
+    campaign = campaigns(by_customer=by_customer).filter(pk=promotion_id).first()
+    if campaign is None:
+        raise CampaignNotFound()
+    return campaign
+
+
+def must_be_campaign(promotion_id: int) -> None:
+    """Raises CampaignNotFound for a promotion that gives no discount."""
+    if not Discount.objects.filter(promotion_id=promotion_id).exists():
+        raise CampaignNotFound()
+
+
+def get_discount(promotion_id: int, *, by_customer: int | None = None) -> Discount:
+    """The discount of a readable promotion. Raises PromotionNotFound or DiscountNotFound."""
+    promotion = get_promotion(promotion_id, by_customer=by_customer)
+    discount = Discount.objects.filter(promotion=promotion).first()
+    if discount is None:
+        raise DiscountNotFound()
+    discount.promotion = promotion
+    return discount
+
+
+class _Clock(Func):
+    """The clock that triggers judge by."""
+
+    template = "discounts_clock()"
+    output_field = DateTimeField()
+
+
+def get_reservation(reservation_id: int, *, of_user: int | None = None) -> Reservation:
+    """A reservation as it stands: an open one that is overdue reads as expired.
+
+    `of_user`: only if it is theirs. Raises ReservationNotFound.
+    """
+    overdue = Q(state=ReservationState.OPEN, expires_at__lte=_Clock())
+    reservation = (
+        Reservation.objects.filter(pk=reservation_id, **_theirs(of_user))
+        .annotate(is_overdue=Case(When(overdue, then=True), default=False))
+        .first()
+    )
+    if reservation is None:
+        raise ReservationNotFound()
+    if reservation.is_overdue:
+        reservation.state = ReservationState.EXPIRED
+    return reservation
+
+
+def redemptions(
+    *,
+    of_user: int | None = None,
+    promotion_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> "QuerySet[Redemption]":
+    """Redemptions by their indexes; newest first is the page's business."""
+    wanted: dict[str, Any] = {
+        "user_id": of_user,
+        "promotion_id": promotion_id,
+        "granted_at__gte": since,
+        "granted_at__lt": until,
+    }
+    return Redemption.objects.filter(
+        **{name: value for name, value in wanted.items() if value is not None}
+    )
+
+
+def get_redemption(redemption_id: int, *, of_user: int | None = None) -> Redemption:
+    """`of_user`: only if it is theirs. Raises RedemptionNotFound."""
+    redemption = redemptions(of_user=of_user).filter(pk=redemption_id).first()
+    if redemption is None:
+        raise RedemptionNotFound()
+    return redemption
+
+
+def _theirs(user_id: int | None) -> dict[str, int]:
+    return {} if user_id is None else {"user_id": user_id}

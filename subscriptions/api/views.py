@@ -66,7 +66,7 @@ class SubscriptionViewSet(ApiViewSet):
     @extend_schema(summary="Opt out", request=NothingIn, responses=SubscriptionOut)
     def deactivate(self, request: Request, pk: int) -> Response:
         self.body(NothingIn)
-        return self.answer(SubscriptionOut, services.deactivate(pk, of_user=self._only_of()))
+        return self.answer(SubscriptionOut, services.deactivate(pk, of_user=self.only_of))
 
     @extend_schema(
         summary="Opt in again",
@@ -76,7 +76,4 @@ class SubscriptionViewSet(ApiViewSet):
     )
     def reactivate(self, request: Request, pk: int) -> Response:
         self.body(NothingIn)
-        return self.answer(SubscriptionOut, services.reactivate(pk, of_user=self._only_of()))
-
-    def _only_of(self) -> int | None:
-        return self.request.user.pk if self.own_only else None
+        return self.answer(SubscriptionOut, services.reactivate(pk, of_user=self.only_of))

@@ -1,5 +1,5 @@
 """Discounts in the admin: what was given and held, and giving it back."""
 
-from promotions.discounts.admin import redemptions, reservations
+from promotions.discounts.admin import moves, redemptions, reservations
 
-__all__ = ["redemptions", "reservations"]
+__all__ = ["moves", "redemptions", "reservations"]
