@@ -10,6 +10,9 @@ from unfold.widgets import (
     UnfoldAdminSelect2Widget as SearchSelect,
 )
 from unfold.widgets import (
+    UnfoldAdminSelectWidget as Select,
+)
+from unfold.widgets import (
     UnfoldAdminSplitDateTimeWidget as SplitMomentInput,
 )
 from unfold.widgets import (
@@ -26,6 +29,7 @@ __all__ = [
     "AutocompleteMany",
     "AutocompleteOne",
     "SearchSelect",
+    "Select",
     "SplitMomentInput",
     "TextArea",
     "TextInput",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django import forms
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -17,6 +18,23 @@ move_facts: list[Callable[[str, Promotion], list[tuple[str, Any]]]] = []
 
 # What a promotion gives, in plain words: promotions in, sentences by promotion id out.
 sentences: list[Callable[[Sequence[Promotion]], Mapping[int, str]]] = []
+
+
+@dataclass(frozen=True)
+class FormPart:
+    """Fields in the form of a draft, with names of their own.
+
+    `save` gets the promotion and its fields' values, in the form's transaction, whenever one of
+    them was changed; what it refuses becomes an error of the form.
+    """
+
+    title: str
+    fields: Callable[[], dict[str, forms.Field]]
+    initial: Callable[[Promotion], Mapping[str, Any]]
+    save: Callable[[Promotion, Mapping[str, Any]], object]
+
+
+form_parts: list[FormPart] = []
 
 
 @dataclass(frozen=True)

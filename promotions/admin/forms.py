@@ -24,7 +24,7 @@ from promopulse.lib.widgets import (
     TextInput,
 )
 from promotions import rules, selectors, services
-from promotions.admin import shown
+from promotions.admin import extensions, shown
 from promotions.models import Promotion, PromotionTarget
 
 _FIELD_OF = {
@@ -164,6 +164,11 @@ class DraftForm(PromotionForm):
     )
     metadata = StrictJSONField(required=False, initial=dict, widget=TextArea)
 
+    # What the service of promotions takes under the same name.
+    _OWN = frozenset(
+        "name description start_at end_at timezone currency is_targeted source_id metadata".split()
+    )
+
     class Meta(PromotionForm.Meta):
         fields = (*PromotionForm.Meta.fields, "is_targeted")
 
@@ -171,6 +176,8 @@ class DraftForm(PromotionForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial.update(_initial(self.instance))
+            for part in extensions.form_parts:
+                self.initial.update(part.initial(self.instance))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -190,11 +197,18 @@ class DraftForm(PromotionForm):
             promotion = services.create_promotion(**values)
             if total is not None:
                 services.set_budget_total(promotion.pk, total=total)
-            return promotion
-        promotion = super()._write()
-        if "budget_total" in self.changed_data:
-            services.set_budget_total(promotion.pk, total=total)
+        else:
+            promotion = super()._write()
+            if "budget_total" in self.changed_data:
+                services.set_budget_total(promotion.pk, total=total)
+        self._write_parts(promotion)
         return promotion
+
+    def _write_parts(self, promotion: Promotion) -> None:
+        for part in extensions.form_parts:
+            names = part.fields()
+            if not names.keys().isdisjoint(self.changed_data):
+                part.save(promotion, {name: self.cleaned_data[name] for name in names})
 
     def _changes(self) -> dict[str, Any]:
         changed = set(self.changed_data)
@@ -209,11 +223,7 @@ class DraftForm(PromotionForm):
             "source_id": self.cleaned_data["source_id"] or None,
             "metadata": {} if metadata is None else metadata,
         }
-        values = {
-            name: given[name]
-            for name in names
-            if name not in ("seen_version", "budget_total", "target_users", "target_pools")
-        }
+        values = {name: given[name] for name in names if name in self._OWN}
         for field, service_name in (
             ("target_users", "target_user_ids"),
             ("target_pools", "target_pool_ids"),
@@ -221,6 +231,12 @@ class DraftForm(PromotionForm):
             if field in names:
                 values[service_name] = [target.pk for target in given[field]]
         return values
+
+
+def draft_form() -> type[DraftForm]:
+    """The form with the parts that higher apps add to it."""
+    parts = {name: field for part in extensions.form_parts for name, field in part.fields().items()}
+    return type("WholeDraftForm", (DraftForm,), parts)
 
 
 def _initial(promotion: Promotion) -> dict[str, Any]:

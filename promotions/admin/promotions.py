@@ -14,14 +14,14 @@ from django.utils.safestring import SafeString
 from promopulse.lib.admin import BaseAdmin, whole_id
 from promopulse.lib.errors import REASONS, DomainError
 from promotions import services
-from promotions.admin import moves, shown
+from promotions.admin import extensions, moves, shown
 from promotions.admin.filters import (
     BudgetAboveFilter,
     EffectiveStatusFilter,
     EndsWithinFilter,
     StartsWithinFilter,
 )
-from promotions.admin.forms import DraftForm, PromotionForm
+from promotions.admin.forms import PromotionForm, draft_form
 from promotions.models import Promotion
 from promotions.states import Status
 
@@ -73,13 +73,17 @@ class PromotionAdmin(BaseAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Promotion | None = None) -> Any:
         if obj is None:
-            return self._DRAFT
+            return self._draft()
         if self._is_editable_draft(request, obj):
-            return ((None, {"fields": ("badge",)}), *self._DRAFT)
+            return ((None, {"fields": ("badge",)}), *self._draft())
         return (
             (None, {"fields": ("name", "description", "seen_version")}),
             ("Facts", {"fields": self._FACTS}),
         )
+
+    def _draft(self) -> Any:
+        parts = [(part.title, {"fields": tuple(part.fields())}) for part in extensions.form_parts]
+        return (*self._DRAFT[:-1], *parts, self._DRAFT[-1])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Promotion | None = None) -> Any:
         if obj is None:
@@ -91,7 +95,7 @@ class PromotionAdmin(BaseAdmin):
     ) -> Any:
         draft = obj is None or self._is_editable_draft(request, obj)
         return super().get_form(
-            request, obj, change, **kw | {"form": DraftForm if draft else PromotionForm}
+            request, obj, change, **kw | {"form": draft_form() if draft else PromotionForm}
         )
 
     def _is_editable_draft(self, request: HttpRequest, promotion: Promotion) -> bool:
