@@ -7,7 +7,7 @@ from promopulse.lib import sql
 _OUTCOME = """
 SELECT coalesce(sum(processed), 0), coalesce(sum(duplicates + conflicts), 0),
     coalesce(sum(dead + retrying), 0),
-    coalesce(sum(accepted) FILTER (WHERE processed_at IS NULL), 0)
+    coalesce(sum(accepted - processed - duplicates - conflicts - retrying - dead), 0)
 FROM engagement_ingestbatch WHERE id = ANY(%(batches)s::bigint[])
 """
 

@@ -1,9 +1,16 @@
-"""Working on claimed inbox rows: together, apart, or one event at a time."""
+"""Working on claimed inbox rows: together, apart, or one event at a time.
+
+A row that came back twice has ended two workers. The events of a request are then moved to where
+each is tried alone (`retries.py`). Those of a replay have their letters already: they are tried one
+after the other, each in a transaction that takes it off the row, so that the first of those left is
+the one that ended the worker.
+"""
 
 import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -38,6 +45,25 @@ FROM unnest(%(ids)s::bigint[], %(processed)s::int[], %(duplicates)s::int[], %(co
 WHERE batch.id = done.id
 """
 
+# The first event of a row is settled: there is time for the next one, which has ended no worker.
+_TAKE_FIRST_OFF = """
+UPDATE engagement_ingestbatch batch SET
+    body = CASE WHEN rest.events > 0 THEN (batch.body::jsonb - 0)::text END,
+    processed_at = CASE WHEN rest.events = 0 THEN clock_timestamp() END,
+    lease_token = CASE WHEN rest.events > 0 THEN batch.lease_token END,
+    leased_until = CASE WHEN rest.events > 0 THEN clock_timestamp() + %(lease)s::interval END,
+    attempts = %(attempts)s,
+    processed = batch.processed + %(processed)s, duplicates = batch.duplicates + %(duplicates)s,
+    conflicts = batch.conflicts + %(conflicts)s, retrying = batch.retrying + %(retrying)s,
+    dead = batch.dead + %(dead)s
+FROM (
+    SELECT id, jsonb_array_length(body::jsonb) - 1 AS events FROM engagement_ingestbatch
+    WHERE id = %(row)s
+) rest
+WHERE batch.id = rest.id
+RETURNING batch.id
+"""
+
 _EVENTS = """
 SELECT b.id AS batch, x.n, b.received_at, x.event
 FROM engagement_ingestbatch b
@@ -54,7 +80,7 @@ def process(taken: Claim) -> int:
     """
     try:
         if taken.attempts >= SUSPECT_AT:
-            return _in_transaction(taken, _suspect_all)
+            return _suspected(taken)
         return again.on_contention(lambda: _try(taken), statement.INBOX_SOURCE, taken.rows)
     except breaker.Tripped as tripped:
         release(taken)
@@ -68,12 +94,12 @@ def process(taken: Claim) -> int:
 
 def _try(taken: Claim) -> int:
     try:
-        handled = _in_transaction(taken, _together)
+        handled = _in_transaction(taken, _together, _finish)
     except Exception as error:
         if classify(error) is not Failure.UNKNOWN:
             raise
         logger.warning("a set failed, trying its events apart", exc_info=error)
-        return _in_transaction(taken, _apart)
+        return _in_transaction(taken, _apart, _finish)
     breaker.went_well(handled)
     return handled
 
@@ -106,10 +132,34 @@ def _part(row: int, first: int, last: int) -> Outcome:
     return statement.process_inbox([row], first, last)
 
 
-def _suspect_all(rows: dict[int, Held]) -> _Result:
-    """Put every event where it is tried alone: one of them ends its worker."""
-    logger.error("events suspected of ending their worker", extra={"rows": list(rows)})
-    return [], [{**event, "cause": "worker_lost"} for row in rows for event in _events(row, None)]
+def _suspected(taken: Claim) -> int:
+    """Work on a row that has ended workers. It was claimed alone."""
+    logger.error("events suspected of ending their worker", extra={"rows": taken.rows})
+    if not settle.replays_among(taken.rows):
+        return _in_transaction(taken, partial(_lost, places=None), _finish)
+    handled = 0
+    while done := _first_alone(taken):
+        handled += done
+        taken = replace(taken, attempts=SUSPECT_AT)
+    return handled
+
+
+def _first_alone(taken: Claim) -> int:
+    """Settle the first event of a replay; one that ended its worker alone is not tried again."""
+    guilty = taken.attempts > SUSPECT_AT
+    act = partial(_lost, places=[1]) if guilty else _first_apart
+    return again.on_contention(
+        lambda: _in_transaction(taken, act, _take_first_off), statement.INBOX_SOURCE, taken.rows
+    )
+
+
+def _first_apart(rows: dict[int, Held]) -> _Result:
+    return _apart({row: held._replace(events=1) for row, held in rows.items()})
+
+
+def _lost(rows: dict[int, Held], *, places: list[int] | None) -> _Result:
+    """Leave every event untried, or those at these places: one of them ends its worker."""
+    return [], [{**event, "cause": "worker_lost"} for row in rows for event in _events(row, places)]
 
 
 def _events(row: int, places: list[int] | None) -> list[dict[str, Any]]:
@@ -122,7 +172,11 @@ def _events(row: int, places: list[int] | None) -> list[dict[str, Any]]:
     return found
 
 
-def _in_transaction(taken: Claim, act: Callable[[dict[int, Held]], _Result]) -> int:
+def _in_transaction(
+    taken: Claim,
+    act: Callable[[dict[int, Held]], _Result],
+    finish: Callable[[list[int], settle.Counts], None],
+) -> int:
     with transaction.atomic():
         rows = hold(taken)
         if not rows:
@@ -139,8 +193,8 @@ def _in_transaction(taken: Claim, act: Callable[[dict[int, Held]], _Result]) -> 
             for row, counted in outcome.counted.items():
                 counts[row]["processed"] += counted
         settle.move_counts(moves)
-        _finish(list(rows), counts)
-    handled = sum(held.events for held in rows.values())
+        finish(list(rows), counts)
+    handled = sum(sum(count.values()) for count in counts.values())
     logger.info("inbox processed", extra={"rows": len(rows), "events": handled})
     arrived = [
         (held.received_at, counts[row]["processed"])
@@ -156,12 +210,25 @@ def _request_ids(rows: dict[int, Held]) -> tuple[str, ...]:
     return tuple(sorted(found)[:REQUEST_IDS_SHOWN])
 
 
-def _finish(rows: list[int], counts: dict[int, Counter[str]]) -> None:
+def _finish(rows: list[int], counts: settle.Counts) -> None:
     params: dict[str, list[int]] = {"ids": rows}
     for name in settle.COUNTERS:
         params[name] = [counts[row][name] if row in counts else 0 for row in rows]
     with sql.prepared_cursor() as cursor:
         cursor.execute(_FINISH, params, prepare=True)
+
+
+def _take_first_off(rows: list[int], counts: settle.Counts) -> None:
+    for row in rows:
+        sql.fetch_all(
+            _TAKE_FIRST_OFF,
+            {
+                "row": row,
+                "lease": settings.INBOX_LEASE,
+                "attempts": SUSPECT_AT,
+                **{name: counts[row][name] for name in settle.COUNTERS},
+            },
+        )
 
 
 def _give_back(taken: Claim) -> None:

@@ -1,6 +1,7 @@
 """What the dead-letter tests share: letters of a draft promotion, and the audit."""
 
 import json
+from collections.abc import Collection
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from io import StringIO
@@ -17,10 +18,18 @@ from promotions.services import change_status
 from promotions.tests.factories import PromotionFactory
 
 
-def draft_letters(number: int) -> list[dict[str, Any]]:
-    """Events of a new draft promotion, all dead; as they were sent."""
+def draft_letters(number: int, poison: Collection[int] = ()) -> list[dict[str, Any]]:
+    """Events of a new draft promotion, all dead; as they were sent.
+
+    The ids at the places of `poison` begin with this word. Letters stand in the order of their ids:
+    those places must follow on each other.
+    """
     promotion, user = PromotionFactory.create(), UserFactory.create()
     events = [event(user_id=user.pk, promotion_id=promotion.pk) for _ in range(number)]
+    for place in poison:
+        events[place]["event_id"] = f"poison-{place}"
+    for one in events[max(poison, default=number) + 1 :]:
+        one["event_id"] = f"z-{one['event_id']}"
     send_and_process(*events)
     return events
 
