@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 from engagement import partitions
 from engagement.failures import Failure, classify, sqlstate
@@ -9,8 +10,10 @@ from engagement.failures import Failure, classify, sqlstate
 logger = logging.getLogger(__name__)
 TRIES = 5
 
+T = TypeVar("T")
 
-def on_contention(act: Callable[[], int], source: str, rows: list[int]) -> int:
+
+def on_contention(act: Callable[[], T], source: str, rows: list[int]) -> T:
     """Run `act`; at once again where the next try sees what this one did not.
 
     Raises what `act` raises when that does not help, and everything that is not contention.

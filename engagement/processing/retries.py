@@ -7,6 +7,7 @@ when they have ended three workers.
 
 from collections import Counter, defaultdict
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -73,7 +74,12 @@ def _take_and_try(rows: int, now: datetime, *, suspects: bool) -> int:
     if not ids:
         return 0
     try:
-        again.on_contention(lambda: _try(ids, now), statement.RETRY_SOURCE, ids)
+        for part, watched in again.on_contention(
+            lambda: _sorted_out(ids, now), statement.RETRY_SOURCE, ids
+        ):
+            again.on_contention(
+                partial(_try, part, now, watched=watched), statement.RETRY_SOURCE, part
+            )
     except breaker.Tripped as tripped:
         sql.fetch_all(_REFUND, {"rows": ids})
         breaker.pause(tripped.fingerprint)
@@ -82,10 +88,7 @@ def _take_and_try(rows: int, now: datetime, *, suspects: bool) -> int:
     return len(ids)
 
 
-def _try(ids: list[int], now: datetime) -> int:
-    ids = _bury_killers(ids, now)
-    if not ids:
-        return 0
+def _try(ids: list[int], now: datetime, *, watched: bool) -> None:
     try:
         with transaction.atomic():
             with deadline():
@@ -95,9 +98,8 @@ def _try(ids: list[int], now: datetime) -> int:
         if classify(error) is not Failure.UNKNOWN:
             raise
         with transaction.atomic():
-            sifted = sift(lambda first, last: _part(ids, first, last), 1, len(ids))
+            sifted = sift(partial(_part, ids), 1, len(ids), watched=watched)
             _settle(ids, sifted, now)
-    return len(ids)
 
 
 def _part(ids: list[int], first: int, last: int) -> Outcome:
@@ -105,16 +107,22 @@ def _part(ids: list[int], first: int, last: int) -> Outcome:
 
 
 @transaction.atomic
-def _bury_killers(ids: list[int], now: datetime) -> list[int]:
-    """Bury those that have ended too many workers; gives the others."""
-    rows = _locked(ids)
+def _sorted_out(ids: list[int], now: datetime) -> list[tuple[list[int], bool]]:
+    """Bury those that have ended too many workers; gives the others in parts.
+
+    Only the first part is watched by the breaker: an event that failed before and fails again says
+    nothing new, and must not stop everybody's events.
+    """
+    fresh, failed_before = [], []
     moves: settle.Counts = defaultdict(Counter)
-    for pk, row in list(rows.items()):
+    for pk, row in _locked(ids).items():
         if row.attempts - len(row.history) > LOST_WORKERS:
             _move_on(row, "worker_lost", "worker_lost", now, moves, dead=True)
-            del rows[pk]
+        else:
+            (failed_before if row.cause == "processing_error" else fresh).append(pk)
     settle.move_counts(moves)
-    return sorted(rows)
+    parts = [(sorted(fresh), True), (sorted(failed_before), False)]
+    return [(part, watched) for part, watched in parts if part]
 
 
 def _locked(ids: list[int]) -> dict[int, RetryEvent]:

@@ -23,6 +23,7 @@ from engagement.processing.work import process
 from engagement.tests.factories import event, send, send_and_process
 from engagement.tests.poison import poisoned
 from promopulse.lib import sql
+from promotions.tests.factories import ActivePromotionFactory
 from subscriptions.tests.factories import SubscriptionFactory
 
 _numbers = itertools.count()
@@ -256,6 +257,39 @@ def test_a_replay_that_fails_again_does_not_pause_the_others(subscription, poiso
     assert IngestBatch.objects.get(pk=outcome.batch_id).processed == 5
     assert not breaker.is_paused()
     assert set(DeadLetterEvent.objects.values_list("state", "attempts")) == {("open", 3)}
+
+
+def test_retries_that_fail_again_do_not_pause_the_others(subscription, poison, settings):
+    """They failed before: that says nothing about what happens to the others now."""
+    settings.RETRY_SCHEDULE = [timedelta(hours=1)]
+    poison("raise")
+    for _ in range(3):  # few at a time among as many good ones: that does not pause
+        send_and_process(*(bad(subscription) for _ in range(40)))
+        breaker.went_well(200)
+    assert RetryEvent.objects.count() == 120
+    make_due()
+    processing.drain()
+    assert not breaker.is_paused()
+    assert DeadLetterEvent.objects.filter(cause="processing_error").count() == 120
+
+
+def test_retries_that_fail_for_the_first_time_do(poison, db):
+    """Their user was not known; now that they could be counted, processing is broken."""
+    known = ActivePromotionFactory().pk
+    users = range(900_000, 900_080)
+    send_and_process(
+        *(
+            event(user_id=user, promotion_id=known, event_id=f"poison-{next(_numbers)}")
+            for user in users
+        )
+    )
+    assert set(RetryEvent.objects.values_list("cause", flat=True)) == {"unknown_user"}
+    breaker._recent.clear()
+    poison("raise")
+    make_due()
+    processing.drain()
+    assert breaker.is_paused()
+    assert set(RetryEvent.objects.values_list("attempts", flat=True)) == {1}, "costs no attempt"
 
 
 def test_a_claim_that_was_taken_over_does_nothing(subscription):
