@@ -3,7 +3,7 @@
 import time
 
 from engagement import doorbell, grants
-from engagement.processing import breaker, retries
+from engagement.processing import breaker, outage, retries
 from engagement.processing.claim import claim
 from engagement.processing.work import process
 from promopulse.lib.time import db_now
@@ -19,6 +19,11 @@ def drain() -> int:
     Safe to lose, repeat or run beside itself: the rows are the truth. Does nothing while
     consumption is paused, but for one worker's probe. Raises database errors.
     """
+    with outage.heeded():
+        return _drain()
+
+
+def _drain() -> int:
     if breaker.is_paused():
         return _probe() if breaker.take_probe() else 0
     deadline = time.monotonic() + RUN_SECONDS

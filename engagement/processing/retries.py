@@ -17,7 +17,7 @@ from engagement import metrics
 from engagement.causes import CAUSES, Category
 from engagement.failures import Failure, classify
 from engagement.models import RetryEvent
-from engagement.processing import again, breaker, settle, statement
+from engagement.processing import again, breaker, outage, settle, statement
 from engagement.processing.deadline import deadline
 from engagement.processing.isolate import Sifted, sift
 from engagement.processing.statement import Outcome
@@ -45,7 +45,8 @@ RETURNING retry.id
 """
 
 _REFUND = """
-UPDATE engagement_retryevent SET attempts = jsonb_array_length(history)
+UPDATE engagement_retryevent SET attempts = jsonb_array_length(history),
+    due_at = CASE WHEN %(at_once)s::boolean THEN clock_timestamp() ELSE due_at END
 WHERE id = ANY(%(rows)s::bigint[]) RETURNING id
 """
 
@@ -81,11 +82,20 @@ def _take_and_try(rows: int, now: datetime, *, suspects: bool) -> int:
                 partial(_try, part, now, watched=watched), statement.RETRY_SOURCE, part
             )
     except breaker.Tripped as tripped:
-        sql.fetch_all(_REFUND, {"rows": ids})
+        _refund(ids, at_once=False)
         breaker.pause(tripped.fingerprint)
         return 0
+    except Exception as error:
+        if classify(error) is Failure.DEPENDENCY:
+            outage.give_back(partial(_refund, ids, at_once=True))
+        raise
     metrics.RETRIED.inc(len(ids))
     return len(ids)
+
+
+def _refund(ids: list[int], *, at_once: bool) -> None:
+    """Take the try back that was paid for: it says nothing about these events."""
+    sql.fetch_all(_REFUND, {"rows": ids, "at_once": at_once})
 
 
 def _try(ids: list[int], now: datetime, *, watched: bool) -> None:

@@ -7,7 +7,6 @@ the one that ended the worker.
 """
 
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,12 +14,12 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import transaction
 
 from engagement import metrics
 from engagement.failures import Failure, classify
 from engagement.models import IngestBatch
-from engagement.processing import again, breaker, settle, statement
+from engagement.processing import again, breaker, outage, settle, statement
 from engagement.processing.claim import Claim, Held, hold, release
 from engagement.processing.deadline import deadline
 from engagement.processing.isolate import sift
@@ -88,7 +87,7 @@ def process(taken: Claim) -> int:
         return 0
     except Exception as error:
         if classify(error) is Failure.DEPENDENCY:
-            _give_back(taken)
+            outage.give_back(partial(release, taken))
         raise
 
 
@@ -229,18 +228,3 @@ def _take_first_off(rows: list[int], counts: settle.Counts) -> None:
                 **{name: counts[row][name] for name in settle.COUNTERS},
             },
         )
-
-
-def _give_back(taken: Claim) -> None:
-    """Release the rows as soon as the database answers again; the lease ends by itself if not."""
-    give_up = time.monotonic() + settings.INBOX_LEASE.total_seconds()
-    pause = 0.1
-    while time.monotonic() < give_up:
-        try:
-            connection.close()
-            release(taken)
-        except (DatabaseError, InterfaceError):
-            time.sleep(pause)
-            pause = min(2 * pause, 2.0)
-        else:
-            return

@@ -187,23 +187,6 @@ def test_refusals_do_not_pause(subscription):
     assert not breaker.is_paused()
 
 
-def test_an_outage_costs_no_attempt(subscription, monkeypatch):
-    outcome = send(good(subscription))
-
-    def away(*_args):
-        raise OperationalError("server closed the connection unexpectedly")
-
-    monkeypatch.setattr(statement, "_run", away)
-    # The connection must live on: the test's transaction is in it.
-    monkeypatch.setattr("engagement.processing.work.connection.close", lambda: None)
-    with pytest.raises(OperationalError):
-        processing.drain()
-    batch = IngestBatch.objects.get(pk=outcome.batch_id)
-    assert (batch.attempts, batch.leased_until) == (0, None)
-    monkeypatch.undo()
-    assert processing.drain() == 1
-
-
 def lose_workers(times):
     """What is left when the worker that claimed everything dies, `times` times."""
     for _ in range(times):
