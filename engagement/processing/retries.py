@@ -123,7 +123,8 @@ def _sorted_out(ids: list[int], now: datetime) -> list[tuple[list[int], bool]]:
     Only the first part is watched by the breaker: an event that failed before and fails again says
     nothing new, and must not stop everybody's events.
     """
-    fresh, failed_before = [], []
+    fresh: list[int] = []
+    failed_before: list[int] = []
     moves: settle.Counts = defaultdict(Counter)
     for pk, row in _locked(ids).items():
         if row.attempts - len(row.history) > LOST_WORKERS:
