@@ -7,12 +7,19 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts.models import User
 from accounts.principals import reach_of
 from accounts.roles import Permission, Reach
 from promopulse.lib.admin import ReadOnlyAdmin, whole_id
+from promopulse.lib.admin import shown as looks
 from promopulse.lib.errors import DomainError
+from promopulse.lib.pagination import COUNTED_TO
+from promotions.admin.extensions import Panel, panels
+from promotions.models import Promotion
 from subscriptions import services
 from subscriptions.models import Subscription
 
@@ -72,3 +79,18 @@ class SubscriptionAdmin(ReadOnlyAdmin):
             self.message_user(request, f"Done: {done}.", messages.SUCCESS)
         for words, count in sorted(refused.items()):
             self.message_user(request, f"{count} refused: {words}", messages.WARNING)
+
+
+def subscribers(request: HttpRequest, promotion: Promotion) -> SafeString:
+    """How many have opted in to a promotion, and where they are listed."""
+    active = Subscription.objects.filter(promotion=promotion, is_active=True)
+    found = active.order_by()[: COUNTED_TO + 1].count()
+    return format_html(
+        '{} <p class="pp-moves pp-after"><a class="pp-link" href="{}?q={}">All of them</a></p>',
+        f"{COUNTED_TO:,} or more" if found > COUNTED_TO else looks.plural(found, "active opt-in"),
+        reverse("admin:subscriptions_subscription_changelist"),
+        promotion.pk,
+    )
+
+
+panels.append(Panel("audience", "Subscribers", subscribers, place=30))

@@ -9,12 +9,15 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.views import ChangeList
 
 from promopulse.lib.admin import BaseAdmin, whole_id
+from promopulse.lib.admin.shown import sign
 from promopulse.lib.errors import REASONS, DomainError
 from promotions import services
-from promotions.admin import extensions, moves, shown
+from promotions.admin import extensions, moves, pages, shown
 from promotions.admin.filters import (
     BudgetAboveFilter,
     EffectiveStatusFilter,
@@ -25,13 +28,24 @@ from promotions.admin.forms import PromotionForm, draft_form
 from promotions.models import Promotion
 from promotions.states import Status
 
-TRAIL_ROWS = 50
+
+class SaidList(ChangeList):
+    """Says of all rows of a page at once what they give."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)  # type: ignore[has-type]
+        self.result_list = rows
+        for say in extensions.sentences:
+            said = say(rows)
+            for promotion in rows:
+                promotion.said = said.get(promotion.pk, "")
 
 
 @admin.register(Promotion)
 class PromotionAdmin(BaseAdmin):
-    list_display = ("id", "name", "badge", "window", "budget_used", "open_to")
-    list_display_links = ("id", "name")
+    list_display = ("id", "offer", "badge", "window", "budget_used", "open_to")
+    list_display_links = ("id", "offer")
     list_filter = (
         *("status", EffectiveStatusFilter, "is_targeted"),
         *(StartsWithinFilter, EndsWithinFilter, BudgetAboveFilter),
@@ -44,23 +58,11 @@ class PromotionAdmin(BaseAdmin):
     )
     show_facets = admin.ShowFacets.NEVER  # counting each choice would read the table
     ordering = ("-id",)
-    sortable_by = ("id", "name")
+    sortable_by = ("id", "offer")
     search_fields = ("name",)  # shows the box; `get_search_results` says what it finds
     search_help_text = "An id, your own id, or how a name begins."
 
-    _FACTS = (
-        "badge",
-        "window",
-        "budget_used",
-        "audience",
-        "currency",
-        "source_id",
-        "metadata",
-        "activated_at",
-        "ended_at",
-        "created_at",
-        "updated_at",
-    )
+    _FACTS = ("window", "audience", "currency", "source_id", "metadata", "updated_at")
     _DRAFT = (
         (None, {"fields": ("name", "description", "seen_version")}),
         ("When", {"fields": ("start_at", "end_at", "timezone")}),
@@ -75,7 +77,7 @@ class PromotionAdmin(BaseAdmin):
         if obj is None:
             return self._draft()
         if self._is_editable_draft(request, obj):
-            return ((None, {"fields": ("badge",)}), *self._draft())
+            return self._draft()
         return (
             (None, {"fields": ("name", "description", "seen_version")}),
             ("Facts", {"fields": self._FACTS}),
@@ -88,7 +90,7 @@ class PromotionAdmin(BaseAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Promotion | None = None) -> Any:
         if obj is None:
             return ()
-        return ("badge",) if self._is_editable_draft(request, obj) else self._FACTS
+        return () if self._is_editable_draft(request, obj) else self._FACTS
 
     def get_form(
         self, request: HttpRequest, obj: Promotion | None = None, change: bool = False, **kw: Any
@@ -131,6 +133,17 @@ class PromotionAdmin(BaseAdmin):
         if (number := whole_id(words)) is not None:
             found |= Q(pk=number)
         return queryset.filter(found), False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SaidList
+
+    @admin.display(description="name", ordering="name")
+    def offer(self, promotion: Promotion) -> SafeString:
+        """Its name, and what it gives in plain words."""
+        said = getattr(promotion, "said", "")
+        if not said:
+            return format_html("{}", promotion.name)
+        return format_html('{}<span class="pp-hint">{}</span>', promotion.name, said)
 
     @admin.display(description="effective status")
     def badge(self, promotion: Promotion) -> SafeString:
@@ -191,7 +204,8 @@ class PromotionAdmin(BaseAdmin):
         context = dict(extra_context or {})
         promotion = self.get_object(request, object_id) if object_id else None
         if promotion is not None:
-            context["trail"] = shown.trail(promotion.pk, TRAIL_ROWS)
+            context |= pages.context(request, promotion)
+            context |= {"locked": pages.locked_words(promotion), "lock_sign": sign("lock")}
             if self.has_change_permission(request):
                 context["moves"] = moves.legal_moves(promotion)
         try:

@@ -70,7 +70,7 @@ def budget(promotion: Promotion) -> SafeString:
     if found is None:
         return SafeString("Unlimited")
     words = f"{_of_total(promotion)} {promotion.currency}"
-    return format_html("{}{}", words, looks.bar(found.used, found.total, "Budget used"))
+    return format_html("{}{}", words, looks.bar(found.used, found.total, "Budget used", warns=True))
 
 
 def of_budget(promotion: Promotion, column: str) -> str | None:

@@ -133,7 +133,7 @@ def test_another_zone_makes_the_same_clock_another_instant(client):
 @pytest.mark.parametrize(
     ("day", "clock", "words"),
     [
-        ("2026-03-29", "02:30", "The clocks skip 02:30 on this day"),
+        ("2026-03-29", "02:30", "The clocks skip 02:30 on this day: enter 01:30+01:00 or 03:30+02:00."),
         ("2026-10-25", "02:30", "enter 02:30+02:00 or 02:30+01:00"),
     ],
 )
@@ -306,7 +306,7 @@ def test_the_page_tells_its_history(client):
     other.post(change(promotion.pk), data)
     context.begin("nightly")
     services.change_status(promotion.pk, status="active", reason="Go")
-    page = client.get(change(promotion.pk)).content.decode()
+    page = client.get(change(promotion.pk), {"tab": "history"}).content.decode()
     assert f"<td>{user.name} " in page
     assert "name: June → &lt;b&gt;July&lt;/b&gt;" in page
     assert "<td>The system " in page

@@ -59,9 +59,16 @@ class BaseAdmin(ThemedModelAdmin):
         response: HttpResponse = super().changelist_view(request, context)
         return response
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        context = {"show_save_and_add_another": False} | (extra_context or {})
         try:
-            response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+            response: HttpResponse = super().changeform_view(request, object_id, form_url, context)
         except DomainError as refusal:  # its transaction is rolled back
             self.message_user(request, refusal.detail, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())

@@ -58,14 +58,19 @@ def badge(sign_name: str, word: str, tone: Tone, hint: str = "") -> SafeString:
     return format_html('{}<span class="pp-hint">{}</span>', words, hint) if hint else words
 
 
-def bar(part: Decimal | int, whole: Decimal | int, label: str) -> SafeString:
-    """How much of something is taken; empty where nothing is."""
+NEARLY = 80
+
+
+def bar(
+    part: Decimal | int, whole: Decimal | int, label: str, *, warns: bool = False
+) -> SafeString:
+    """How much of something is taken; empty where nothing is. `warns` from 80 % on."""
     share = min(100, int(100 * part / whole)) if whole else 0
     # A little that is taken is seen.
     value = max(1, share) if part > 0 and whole else 0
     return format_html(
         '<progress class="pp-bar{}" max="100" value="{}" aria-label="{}"></progress>',
-        " pp-nearly" if share >= 80 else "",
+        " pp-nearly" if warns and share >= NEARLY else "",
         value,
         label,
     )
