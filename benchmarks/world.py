@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Any
 
 import msgspec
+import psycopg
 
 from promopulse.tests.live import Instance
 
 # Without events:bulk, so that the sliding window is part of what is measured.
 KEY = "pp_bench0000000_" + "k" * 43
+READER = "pp_reader000000_" + "k" * 43
 
 USERS = 10_000
 PROMOTIONS = 200
@@ -46,9 +48,12 @@ class World:
         self.instance.env["INGEST_WINDOW_LIMIT"] = "1000"
         self.instance.manage("migrate")
         self.instance.make_key(KEY, "events:write")
+        self.instance.make_key(READER, "read")
         self.instance.sql(_FILL)
         self._subscribe()
         self.instance.sql("VACUUM ANALYZE")
+        # A new connection for each look would cost the server more than the look.
+        self._connection = psycopg.connect(self.instance.env["DATABASE_URL"], autocommit=True)
         for name in ("web", "worker", "beat"):
             self.instance.start(name)
         return self
@@ -59,6 +64,7 @@ class World:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._connection.close()
         self.instance.close()
         self._folder.cleanup()
 
@@ -94,8 +100,10 @@ class World:
 
     def counted(self) -> int:
         """Events in the visible stats."""
-        rows = self.instance.sql("SELECT coalesce(sum(events), 0) FROM engagement_eventstat")
-        return int(rows[0][0])
+        found = self._connection.execute(
+            "SELECT coalesce(sum(events), 0) FROM engagement_eventstat"
+        ).fetchone()
+        return int(found[0]) if found else 0
 
 
 def bodies(events: list[dict[str, Any]], size: int) -> list[bytes]:
