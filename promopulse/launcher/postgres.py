@@ -28,7 +28,6 @@ _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
-    "shared_buffers": "256MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",
@@ -42,6 +41,9 @@ _SETTINGS = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
+# The indexes that events are counted through are hit at random: each page that does not stay in
+# memory is written and read again. What is not used of this is never taken from the system.
+LEAST_BUFFERS, MOST_BUFFERS = 128, 2048  # MiB
 # For a cluster that only tests use: what it holds may be lost with the machine.
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -61,6 +63,7 @@ def start(home: Path, *, durable: bool = True, tied: bool = False) -> str:
     if sockets is None:
         sockets = socket_folder(home, "pg", account)
         settings = _SETTINGS | ({} if durable else _NOT_DURABLE)
+        settings["shared_buffers"] = f"{_buffers()}MB"
         settings["unix_socket_directories"] = f'"{sockets}"'
         _run_server(home, data, settings, account, tied=tied)
     _create_database(sockets)
@@ -81,6 +84,12 @@ def stop(home: Path) -> None:
 def _data(home: Path) -> Path:
     data = home / "pgdata"
     return data.readlink() if data.is_symlink() else data
+
+
+def _buffers() -> int:
+    """MiB of page cache: an eighth of the memory, since everything else runs here too."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(MOST_BUFFERS, max(LEAST_BUFFERS, memory // 8 // 2**20))
 
 
 def _create(home: Path, data: Path, account: Account) -> None:
