@@ -1,11 +1,13 @@
 """The Celery application: its tasks are doorbells, the rows are the truth."""
 
 import os
+import sys
 from datetime import timedelta
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging
+from celery.signals import beat_init, setup_logging, task_postrun
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promopulse.settings")
 
@@ -14,6 +16,8 @@ DAY = timedelta(days=1)
 app = Celery("promopulse")
 app.set_default()  # for every thread: apps send through `celery.current_app`
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Around every task Celery would close the whole pool of connections; see `give_back_connection`.
+app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
 app.autodiscover_tasks()
 
 
@@ -38,3 +42,9 @@ def do_daily_work_at_start(sender: Any, **_kwargs: object) -> None:
 @setup_logging.connect
 def keep_our_logging(**_kwargs: object) -> None:
     """Django has set up JSON logs already; Celery would replace them."""
+
+
+@task_postrun.connect
+def give_back_connection(**_kwargs: object) -> None:
+    """To the pool, which looks after it: one that has died is replaced at the next task."""
+    close_old_connections()
