@@ -62,7 +62,8 @@ _CALLER_MAY = """
 _STORE = f"""
 WITH caller AS MATERIALIZED (SELECT {_CALLER_MAY} AS may),
 known AS MATERIALIZED (
-    SELECT event_id, digest FROM engagement_processedevent WHERE event_id = ANY(%(ids)s::text[])
+    SELECT event_id, digest FROM engagement_processedevent
+    WHERE event_id = ANY(string_to_array(%(ids)s, ','))
 ),
 stored AS (
     INSERT INTO engagement_ingestbatch (origin, client, request_id, received_at, accepted, body,
@@ -227,7 +228,8 @@ def _store(
             "received_at": now,
             "accepted": len(fresh),
             "body": wire.encode([stored for _, stored in fresh.values()]),
-            "ids": [*fresh, *over],
+            # No id holds a comma, and an array costs the client more than all the rest.
+            "ids": ",".join([*fresh, *over]),
             "known_filtered": known_filtered,
         },
     )

@@ -95,19 +95,18 @@ _decode_wrapped = msgspec.json.Decoder(EventsIn).decode
 _decode_lines = msgspec.json.Decoder(EventIn).decode_lines
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
-_UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
+_CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UUID = re.compile(_CANONICAL.pattern.replace("-[", "-?["))
 _UUID_LENGTHS = {32, 34, 36, 38, 41, 45}
 
 
 def canonical_id(event_id: str) -> str:
     """One spelling per UUID: lower case with dashes. Other ids stay as they are."""
-    if len(event_id) not in _UUID_LENGTHS:
+    if len(event_id) not in _UUID_LENGTHS or _CANONICAL.fullmatch(event_id):
         return event_id
     bare = event_id.lower().removeprefix("urn:uuid:").strip("{}")
     if not _UUID.fullmatch(bare):
         return event_id
-    if len(bare) == 36:
-        return bare
     digits = bare.replace("-", "")
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 

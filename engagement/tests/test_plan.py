@@ -13,19 +13,29 @@ from subscriptions.tests.factories import SubscriptionFactory
 pytestmark = pytest.mark.django_db
 
 
+COUNTING = {"first", "counted", "good", "newcomers", "judged"}
+GROWING = {"subscriptions_subscription", "accounts_user", "engagement_promotionuser"}
+
+
 def quadratic_joins(node):
-    """Nested loops whose inner side is read whole for each row of the outer one."""
+    """What nested loops read whole for each row of their outer side."""
     found = []
     children = node.get("Plans", [])
     if node["Node Type"] == "Nested Loop":
         inner = children[1]
         while inner["Node Type"] in ("Aggregate", "Materialize", "Sort"):
             inner = inner["Plans"][0]
-        if inner["Node Type"] == "CTE Scan":
-            found.append(inner["CTE Name"])
+        found += whole_reads(inner)
     for child in children:
         found += quadratic_joins(child)
     return found
+
+
+def whole_reads(node):
+    below = [name for child in node.get("Plans", []) for name in whole_reads(child)]
+    if node["Node Type"] in ("CTE Scan", "Seq Scan"):
+        below.append(node.get("CTE Name") or node["Relation Name"])
+    return below
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
@@ -38,16 +48,13 @@ def test_no_join_reads_a_set_for_each_of_its_rows(mode):
     for place, name in enumerate(("rows", "first", "last"), start=1):
         text = text.replace(f"%({name})s", f"${place}")
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE engagement_ingestbatch")
+        # A plan made while the tables are as small as this is kept when they grow.
+        cursor.execute("ANALYZE")
+        cursor.execute(statement.NO_WHOLE_TABLES)
         cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
         cursor.execute(f"PREPARE planned (bigint[], int, int) AS {text}")
         cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE planned (ARRAY{rows}, 1, 2147483647)")
         plan = cursor.fetchone()[0]
         cursor.execute("DEALLOCATE planned")
     plan = json.loads(plan) if isinstance(plan, str) else plan
-    counting = [
-        name
-        for name in quadratic_joins(plan[0]["Plan"])
-        if name in ("first", "counted", "good", "newcomers", "judged")
-    ]
-    assert counting == []
+    assert set(quadratic_joins(plan[0]["Plan"])) & (COUNTING | GROWING) == set()
