@@ -3,11 +3,25 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Min, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Count, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Now
 
 from engagement.causes import CAUSES
 from engagement.models import DeadLetterEvent, Event, ProcessedEvent, RetryEvent
+from promopulse.lib.money import DEFAULT_CURRENCY
+from promotions.models import Promotion
+
+
+def with_currency(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Each row with the `currency` of its promotion; the usual one where that is not known."""
+    own = Promotion.objects.filter(pk=OuterRef("promotion_id")).values("currency")
+    return rows.annotate(currency=Coalesce(Subquery(own), Value(DEFAULT_CURRENCY)))
+
+
+def currency_of(promotion_id: int | None) -> str:
+    """The currency of a promotion; the usual one where it is not known."""
+    known = Promotion.objects.filter(pk=promotion_id or 0).values_list("currency", flat=True)
+    return known.first() or DEFAULT_CURRENCY
 
 
 def fact(event_id: str) -> Event | None:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from engagement import wire
+from engagement import selectors, wire
 from engagement.models import (
     Consumption,
     Event,
@@ -18,6 +18,7 @@ from engagement.models import (
     RetryEvent,
 )
 from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin
+from promopulse.lib.money import money_text
 
 
 class ByEventId(ReadOnlyAdmin):
@@ -35,11 +36,24 @@ class ByEventId(ReadOnlyAdmin):
         return queryset.filter(event_id=wire.canonical_id(search_term.strip())), False
 
 
+class InCurrency(ReadOnlyAdmin):
+    """Rows with an amount, in the currency of their promotion."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return selectors.with_currency(super().get_queryset(request))
+
+    @admin.display(description="amount")
+    def amount_shown(self, row: Any) -> str | None:
+        if row.amount is None:
+            return None
+        return f"{money_text(row.amount, row.currency)} {row.currency}"
+
+
 @admin.register(Event)
-class EventAdmin(ByEventId):
+class EventAdmin(InCurrency, ByEventId):
     empty_words = "Events arrive through the API or an import, and are here once they are counted."
     export_columns = ("event_id", "type", "promotion_id", "user_id", "occurred_at", "amount")
-    list_display = ("event_id", "type", "promotion_id", "user_id", "occurred_at", "amount")
+    list_display = ("event_id", "type", "promotion_id", "user_id", "occurred_at", "amount_shown")
     list_filter = ("type", ("occurred_at", admin.DateFieldListFilter))
     ordering = ("-occurred_at", "-id")
     sortable_by = ()
@@ -65,10 +79,10 @@ class EventAdmin(ByEventId):
 
 
 @admin.register(EventStat)
-class EventStatAdmin(ExactIdSearch, ReadOnlyAdmin):
+class EventStatAdmin(ExactIdSearch, InCurrency):
     empty_words = "Counts appear with the first event."
     export_columns = ("promotion_id", "type", "hour", "events", "new_users", "amount")
-    list_display = ("promotion_id", "type", "hour", "events", "new_users", "amount")
+    list_display = ("promotion_id", "type", "hour", "events", "new_users", "amount_shown")
     list_filter = ("type", ("hour", admin.DateFieldListFilter))
     ordering = ("-hour", "-id")
     sortable_by = ()

@@ -129,7 +129,7 @@ class DeadLetterAdmin(ByEventId):
         letter = self.get_object(request, object_id)
         if letter is not None:
             context["tries"] = shown.attempts(letter.history)
-            event = shown.shown_event(letter.payload)
+            event = shown.shown_event(letter.payload, selectors.currency_of(letter.promotion_id))
             context["event"] = json.dumps(event, indent=2, ensure_ascii=False)
             if self.has_handle_permission(request):
                 context["actions"] = [

@@ -146,7 +146,7 @@ class DeadLetterOut(serializers.ModelSerializer[DeadLetterEvent]):
 
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_payload(self, letter: DeadLetterEvent) -> dict[str, Any]:
-        return shown_event(letter.payload)
+        return shown_event(letter.payload, letter.currency)  # type: ignore[attr-defined]
 
 
 class DeadLetterTrendOut(serializers.Serializer[Any]):

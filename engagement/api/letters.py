@@ -134,16 +134,14 @@ class DeadLetterViewSet(ApiViewSet):
         examples=[_LETTER],
     )
     def list(self, request: Request) -> Response:
-        return self.page(DeadLetterOut, selectors.letters(**self.query(DeadLetterQuery)))
+        rows = selectors.letters(**self.query(DeadLetterQuery))
+        return self.page(DeadLetterOut, selectors.with_currency(rows))
 
     @extend_schema(
         summary="One dead letter, with its history", responses=DeadLetterOut, examples=[_LETTER]
     )
     def retrieve(self, request: Request, pk: int) -> Response:
-        letter = DeadLetterEvent.objects.filter(pk=pk).first()
-        if letter is None:
-            raise NotFound()
-        return self.answer(DeadLetterOut, letter)
+        return self._shown(pk)
 
     @extend_schema(
         summary="One row per cause, the largest first",
@@ -203,4 +201,11 @@ class DeadLetterViewSet(ApiViewSet):
         return self._act("restore", pk)
 
     def _act(self, action: str, pk: int) -> Response:
-        return self.answer(DeadLetterOut, letters.act_on_one(action, pk, **self.body()))
+        letters.act_on_one(action, pk, **self.body())
+        return self._shown(pk)
+
+    def _shown(self, pk: int) -> Response:
+        letter = selectors.with_currency(DeadLetterEvent.objects.filter(pk=pk)).first()
+        if letter is None:
+            raise NotFound()
+        return self.answer(DeadLetterOut, letter)

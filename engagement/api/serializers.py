@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from engagement.models import Event, EventType
-from promopulse.lib.fields import AwareDateTimeField, IdField, TimeRange
+from promopulse.lib.fields import AwareDateTimeField, IdField, MoneyField, TimeRange
 
 
 class EventQuery(TimeRange):
@@ -25,7 +25,7 @@ class StatsQuery(TimeRange):
 class EventOut(serializers.ModelSerializer[Event]):
     occurred_at = AwareDateTimeField()
     received_at = AwareDateTimeField()
-    amount = serializers.DecimalField(max_digits=15, decimal_places=3, allow_null=True)
+    amount = MoneyField(allow_null=True, help_text="In the currency of the promotion.")
 
     class Meta:
         model = Event

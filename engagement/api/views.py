@@ -48,7 +48,8 @@ class EventViewSet(ApiViewSet):
     @extend_schema(parameters=[EventQuery], responses=EventOut(many=True))
     def list(self, request: Request) -> Response:
         """Counted events, newest first."""
-        return self.page(EventOut, selectors.facts(**_query(EventQuery, request)))
+        rows = selectors.facts(**_query(EventQuery, request))
+        return self.page(EventOut, selectors.with_currency(rows))
 
     @extend_schema(
         responses=EventStateOut,
@@ -82,7 +83,9 @@ def _event_state(row: Any) -> dict[str, Any]:
         "user_id": row.user_id,
         "occurred_at": row.occurred_at,
         "received_at": row.received_at,
-        "amount": None if amount is None else f"{Decimal(str(amount)).normalize():f}",
+        "amount": None
+        if amount is None
+        else money_text(Decimal(str(amount)), selectors.currency_of(row.promotion_id)),
         "cause": cause,
         "detail": detail,
         **facts,

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from accounts import pii
+from promopulse.lib.money import money_text
 from promopulse.lib.time import rfc3339
 
 MAX_TEXT = 64
@@ -35,12 +36,12 @@ _PERSONAL = re.compile(
 )
 
 
-def shown_event(payload: dict[str, Any]) -> dict[str, Any]:
+def shown_event(payload: dict[str, Any], currency: str) -> dict[str, Any]:
     """The event as its sender wrote it, masked. `payload` has the inbox's short keys."""
     event = {name: payload[key] for key, name in _NAMES.items() if key in payload}
     event["occurred_at"] = rfc3339(datetime.fromisoformat(event["occurred_at"]))
     if "amount" in event:
-        event["amount"] = f"{Decimal(str(event['amount'])):f}"
+        event["amount"] = money_text(Decimal(str(event["amount"])), currency)
     if "metadata" in event:
         event["metadata"] = masked(event["metadata"])
     return event

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from accounts.tests.factories import UserFactory
 from engagement import processing
 from engagement.models import Event, IngestBatch
 from engagement.tests.factories import event, send_and_process
-from promotions.tests.factories import PromotionFactory
+from promotions.tests.factories import ActivePromotionFactory, PromotionFactory
 from subscriptions.tests.factories import SubscriptionFactory
 
 pytestmark = pytest.mark.django_db
@@ -222,7 +223,7 @@ def test_reading_one_event(as_service, subscription):
     assert reader.get(f"/api/v1/events/{sent['event_id']}").status_code == 404
     send_and_process(sent)
     body = reader.get(f"/api/v1/events/{sent['event_id']}").json()
-    assert (body["status"], body["attempts"], body["amount"]) == ("processed", 1, "5.5")
+    assert (body["status"], body["attempts"], body["amount"]) == ("processed", 1, "5.50")
     assert body["metadata"] == {"k": "v"}
     draft = PromotionFactory()
     refused = event(user_id=subscription.user_id, promotion_id=draft.pk, amount="300.00")
@@ -230,9 +231,42 @@ def test_reading_one_event(as_service, subscription):
     send_and_process(refused, unknown)
     body = reader.get(f"/api/v1/events/{refused['event_id']}").json()
     assert (body["status"], body["cause"]) == ("dead", "promotion_not_active")
-    assert body["amount"] == "300"
+    assert body["amount"] == "300.00"
     body = reader.get(f"/api/v1/events/{unknown['event_id']}").json()
     assert (body["status"], body["cause"]) == ("retrying", "unknown_subscription")
+
+
+@pytest.mark.parametrize(
+    ("currency", "sent", "shown", "total"),
+    [
+        ("USD", "5.5", "5.50", "11.00"),
+        ("JPY", "35.0", "35", "70"),
+        ("KWD", "1.25", "1.250", "2.500"),
+        ("JPY", "0.125", "0.125", "0.25"),  # nothing refuses it, so nothing hides it
+    ],
+)
+def test_an_amount_is_spelled_alike_everywhere(as_role, currency, sent, shown, total):
+    promotion = ActivePromotionFactory(currency=currency)
+    users = [UserFactory().pk, UserFactory().pk]
+    events = [
+        event(user_id=user, promotion_id=promotion.pk, amount=sent, type="REDEEM") for user in users
+    ]
+    dead = event(
+        user_id=users[0], promotion_id=promotion.pk, amount=sent, occurred_at="2020-01-01T00:00:00Z"
+    )
+    send_and_process(*events, dead)
+    admin = as_role("admin")
+
+    def get(path):
+        return admin.get(f"/api/v1/{path}").json()
+
+    assert [one["amount"] for one in get("events")["results"]] == [shown, shown]
+    assert get(f"events/{events[0]['event_id']}")["amount"] == shown
+    assert get(f"events/{dead['event_id']}")["amount"] == shown
+    assert get(f"promotions/{promotion.pk}/stats")["totals"]["REDEEM"]["amount"] == total
+    (letter,) = get("dead-letters")["results"]
+    assert letter["payload"]["amount"] == shown
+    assert get(f"dead-letters/{letter['id']}")["payload"]["amount"] == shown
 
 
 def test_the_event_list_pages_by_cursor(as_service, subscription, django_assert_num_queries):

@@ -179,7 +179,7 @@ def test_a_letter_says_what_to_do_and_hides_people(ops):
         "user_id": sent["user_id"],
         "promotion_id": sent["promotion_id"],
         "occurred_at": letter["occurred_at"],
-        "amount": "100.5",
+        "amount": "100.50",
         "metadata": {
             "placement": "home",
             "note": "call ***44 or w***n@a***.example",

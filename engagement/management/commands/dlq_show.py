@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from engagement import wire
+from engagement import selectors, wire
 from engagement.causes import CAUSES
 from engagement.letters import shown
 from engagement.models import DeadLetterEvent
@@ -35,7 +35,7 @@ class Command(commands.Command):
             "detail": found.detail,
             "remedy": cause.remedy,
             "attempts": found.history,
-            "event": shown.shown_event(found.payload),
+            "event": shown.shown_event(found.payload, selectors.currency_of(found.promotion_id)),
         }
         lines = [
             f"{name + ':':<14} {data[name]}" for name in _FACTS if data[name] not in (None, "")
