@@ -13,7 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 from accounts.models import User
 from engagement import doorbell, partitions
 from engagement.models import Consumption, DeadLetterEvent, IngestBatch, RetryEvent
-from promopulse import workers
+from promopulse import origin, workers
 from promopulse.lib.redis import client
 from promopulse.lib.time import db_now
 
@@ -69,6 +69,8 @@ def migrations() -> Finding:
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
         return error("migrations", f"{len(missing)} missing: run `manage.py migrate`")
+    if edited := origin.edited_since(connection):
+        return error("migrations", origin.refusal(edited))
     return ok("migrations", "all applied")
 
 

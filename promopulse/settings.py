@@ -7,6 +7,7 @@ from typing import Any
 
 import dj_database_url
 from corsheaders.defaults import default_headers
+from django.core.exceptions import ImproperlyConfigured
 from whitenoise.compress import Compressor
 
 from promopulse import environment
@@ -27,15 +28,28 @@ def env_flag(name: str, default: bool) -> bool:
 
 
 def env_int(name: str, default: int) -> int:
-    return int(os.environ.get(name) or default)
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal():
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {text!r}.")
+    return int(text)
+
+
+def env_needed(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise ImproperlyConfigured(
+            f"{name} is not set. Start an instance (`make run`), which notes it in PROMOPULSE_HOME "
+            f"({HOME}), or set it."
+        )
+    return value
 
 
 # Secrets. Each has one purpose, so that one can be changed without the others.
-SECRET_KEY = os.environ["SECRET_KEY"]
+SECRET_KEY = env_needed("SECRET_KEY")
 FERNET_KEYS = env_list("FERNET_KEYS")  # newest first; older ones only read
-BLIND_INDEX_KEY = os.environ["BLIND_INDEX_KEY"]
-JWT_SIGNING_KEY = os.environ["JWT_SIGNING_KEY"]
-IDEMPOTENCY_KEY_SECRET = os.environ["IDEMPOTENCY_KEY_SECRET"]
+BLIND_INDEX_KEY = env_needed("BLIND_INDEX_KEY")
+JWT_SIGNING_KEY = env_needed("JWT_SIGNING_KEY")
+IDEMPOTENCY_KEY_SECRET = env_needed("IDEMPOTENCY_KEY_SECRET")
 
 DEBUG = env_flag("DEBUG", False)
 HTTPS = env_flag("HTTPS", False)
@@ -130,7 +144,10 @@ TEMPLATES = [
 # Database. psycopg's own pool, one per process; DB_POOL_SIZE connections are kept,
 # DB_MAX_OVERFLOW more are opened under load, each is closed after DB_POOL_RECYCLE seconds.
 DB_POOL_SIZE = env_int("DB_POOL_SIZE", 2)
-_database: dict[str, Any] = {**dj_database_url.parse(os.environ["DATABASE_URL"])}
+try:
+    _database: dict[str, Any] = {**dj_database_url.parse(env_needed("DATABASE_URL"))}
+except ValueError as error:
+    raise ImproperlyConfigured(f"DATABASE_URL: {error}") from None
 DATABASES = {
     "default": _database
     | {
@@ -156,7 +173,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis: doorbell marks, rate limits, and the broker unless another is named (docs/brokers.md).
 # Never the only place a fact is in.
-REDIS_URL = os.environ["REDIS_URL"]
+REDIS_URL = env_needed("REDIS_URL")
 _broker = brokers.from_environment(os.environ)
 CELERY_BROKER_URL = _broker.url
 CELERY_BROKER_TRANSPORT_OPTIONS = _broker.options
@@ -207,7 +224,7 @@ REFRESH_TOKEN_LIFETIME = timedelta(days=14)
 IDEMPOTENCY_RETENTION = timedelta(hours=48)
 
 # Headers that Django itself sends; the rest are in promopulse.middleware.
-SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^health", r"^metrics"]

@@ -20,6 +20,7 @@ from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, transa
 
 from promopulse.lib import context
 from promopulse.lib.errors import DomainError
+from promopulse.lib.postgresql.reason import why_it_is_away
 
 
 class Exit(IntEnum):
@@ -84,12 +85,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         context.begin(f"command-{secrets.token_hex(8)}", context.Actor(via="command"))
         try:
-            with _quiet_logs(options["verbosity"]):
+            with quiet_logs(options["verbosity"]):
                 outcome = self.run(**options)
         except DomainError as refusal:
             raise Stop(refusal.detail, Exit.REFUSED) from refusal
         except (OperationalError, InterfaceError) as error:
-            raise Stop(f"The database does not answer: {error}".strip()) from error
+            raise Stop(f"The database does not answer: {why_it_is_away(error)}") from error
         except KeyboardInterrupt:
             raise Stop("Interrupted.") from None
         self._show(outcome, as_json=options["json"])
@@ -125,16 +126,22 @@ class Command(BaseCommand):
 
 
 @contextmanager
-def _quiet_logs(verbosity: int) -> Iterator[None]:
-    """A command's words are for a person: of the logs only warnings, unless more is asked for."""
-    root = logging.getLogger()
-    level = root.level
+def quiet_logs(verbosity: int) -> Iterator[None]:
+    """A command's words are for a person: of the logs only warnings, unless more is asked for.
+
+    Of the pool of connections not even those: what they say, the command says in one sentence.
+    """
+    wanted = {"": logging.WARNING, "psycopg.pool": logging.ERROR}
+    loggers = {logging.getLogger(name): level for name, level in wanted.items()}
+    levels = {logger: logger.level for logger in loggers}
     if verbosity < 2:
-        root.setLevel(max(level, logging.WARNING))
+        for logger, level in loggers.items():
+            logger.setLevel(max(logger.level, level))
     try:
         yield
     finally:
-        root.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def is_exact(amount: Decimal, currency: str) -> bool:
 def money_text(amount: Decimal, currency: str) -> str:
     """The decimal string of every answer: `19.90` USD, `20` JPY.
 
-    Decimals beyond the currency's are shown, not rounded away; only an event's amount can have them.
+    Decimals beyond the currency's, which only an event's amount can have, are not rounded away.
     """
     if is_exact(amount, currency):
         return str(round_money(amount, currency))

@@ -13,10 +13,15 @@ def test_every_answer_has_its_headers(client):
     assert response["X-Frame-Options"] == "DENY"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["X-XSS-Protection"] == "1; mode=block"
-    assert "max-age=" in response["Strict-Transport-Security"]
     assert "default-src 'none'" in response["Content-Security-Policy"]
     assert response["Referrer-Policy"] == "same-origin"
     assert float(response["X-Process-Time"]) >= 0
+
+
+def test_browsers_are_bound_to_https_only_where_that_is_on(client, settings):
+    assert client.get("/health")["Strict-Transport-Security"] == "max-age=0"
+    settings.SECURE_HSTS_SECONDS = 31_536_000
+    assert client.get("/health")["Strict-Transport-Security"] == "max-age=31536000"
 
 
 def test_a_request_id_is_kept_or_made(client):
