@@ -8,6 +8,7 @@ import pytest
 from accounts.models import AuditEntry
 from promotions.models import BudgetEntry, Promotion
 from promotions.tests.factories import ActivePromotionFactory, PromotionFactory
+from promotions.tests.refusals import refused
 from promotions.tests.trail import stored
 
 pytestmark = pytest.mark.django_db
@@ -69,17 +70,6 @@ BAD_FIELDS = [
     ({"version": 2}, "/version"),
     ({"created_at": "2026-06-01T00:00:00Z"}, "/created_at"),
 ]
-
-
-def refused(response, pointer=None):
-    """A 422 that names the field."""
-    assert response.status_code == 422, response.content
-    assert response["Content-Type"] == "application/problem+json"
-    problem = response.json()
-    if pointer is not None:
-        pointers = {error["pointer"].partition("#")[0] for error in problem["errors"]}
-        assert any(found.startswith(pointer) for found in pointers), problem
-    return problem
 
 
 @pytest.mark.parametrize(("wrong", "pointer"), BAD_FIELDS)
