@@ -1,11 +1,14 @@
 """Promotions out of a file: made as drafts, kept up to date, activated if asked for.
 
 A promotion is known by the file's own id (`source_id`). Few rows, so each goes through the
-services and is refused like any other edit: an active promotion takes a new name and description.
+services, in a transaction of its own, and is refused like any other edit: an active promotion takes
+a new name and description. What discounts add is in promotions.discounts.importing.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
+
+from django.db import transaction
 
 from promopulse.lib.errors import DomainError, Invalid
 from promopulse.lib.importing.columns import (
@@ -33,6 +36,7 @@ FIELDS = {
     "currency",
     "is_targeted",
 }
+ALIASES = {"start_date": "start_at", "end_date": "end_at"}
 _REQUIRED = ("name", "start_at", "end_at")
 
 
@@ -45,6 +49,8 @@ def promotion_ids(source_ids: list[str]) -> Iterable[tuple[str, int]]:
 class PromotionImporter:
     """`source` is the name the file's ids are kept under; without it rows bring a `source_id`."""
 
+    more_fields: ClassVar[frozenset[str]] = frozenset()
+
     def __init__(
         self,
         report: Report,
@@ -56,8 +62,8 @@ class PromotionImporter:
         self._report = report
         self._source = source
         self._activate = activate
-        fields = FIELDS if source else FIELDS - {"id"}
-        self._columns = Columns(fields, renames)
+        fields = FIELDS | self.more_fields
+        self._columns = Columns(fields if source else fields - {"id"}, renames, ALIASES)
 
     def take(self, rows: list[Row]) -> None:
         for row in rows:
@@ -74,18 +80,28 @@ class PromotionImporter:
 
     def _import(self, row: Row) -> str:
         given, metadata = self._columns.split(row.values)
+        more = self.take_more(given, metadata)
         wanted = _clean(given, self._source) | {"metadata": metadata}
-        known = Promotion.objects.filter(source_id=wanted["source_id"]).first()
+        with transaction.atomic():
+            known = Promotion.objects.filter(source_id=wanted["source_id"]).first()
+            if known is None:
+                promotion = services.create_promotion(**wanted)
+            else:
+                promotion = services.update_promotion(known.pk, changes=wanted)
+            self.store_more(promotion, more)
+            promotion.refresh_from_db(fields=["version"])
+            if self._activate and promotion.status == Status.DRAFT:
+                services.change_status(promotion.pk, status=Status.ACTIVE)
+                self._report.count("activated")
         if known is None:
-            promotion = services.create_promotion(**wanted)
-            word = "created"
-        else:
-            promotion = services.update_promotion(known.pk, changes=wanted)
-            word = "unchanged" if promotion.version == known.version else "updated"
-        if self._activate and promotion.status == Status.DRAFT:
-            services.change_status(promotion.pk, status=Status.ACTIVE)
-            self._report.count("activated")
-        return word
+            return "created"
+        return "unchanged" if promotion.version == known.version else "updated"
+
+    def take_more(self, given: dict[str, Any], metadata: dict[str, Any]) -> Any:
+        """Take out of a row's fields what is no field of a promotion. Raises Invalid."""
+
+    def store_more(self, promotion: Promotion, more: Any) -> None:
+        """Store what `take_more` took. Raises what services refuse."""
 
 
 def _clean(given: dict[str, Any], source: str | None) -> dict[str, Any]:

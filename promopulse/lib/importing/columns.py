@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ MAX_ID = 2**63 - 1
 MAX_SOURCE_ID = 128
 MAX_METADATA_BYTES = 4_096
 SOURCE_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
+_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 METADATA = "metadata"
 
@@ -89,6 +91,23 @@ def as_id(field: str, value: Any) -> int:
     if type(value) is not int or not 1 <= value <= MAX_ID:
         raise Invalid(field, "An id is expected.")
     return value
+
+
+def as_count(field: str, value: Any) -> int:
+    """A whole number from 0 on, also as its digits (CSV). Raises Invalid."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        value = int(value)
+    if type(value) is not int or value < 0:
+        raise Invalid(field, "A whole number is expected.")
+    return value
+
+
+def as_decimal(field: str, value: Any) -> Decimal:
+    """A decimal number, also as its text (CSV). Raises Invalid."""
+    text = "" if isinstance(value, bool) else str(value).strip()
+    if not _DECIMAL.fullmatch(text):
+        raise Invalid(field, "A number such as 19.90 is expected.")
+    return Decimal(text)
 
 
 def as_time(field: str, value: Any) -> datetime:

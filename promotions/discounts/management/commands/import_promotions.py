@@ -6,13 +6,15 @@ from django.core.management.base import CommandParser
 
 from promopulse.lib.importing.command import ImportCommand, Importer
 from promopulse.lib.importing.reporting import Report
-from promotions.importing import PromotionImporter
+from promotions.discounts.importing import CampaignImporter
 
 
 class Command(ImportCommand):
     help = (
         "Import promotions (columns id or source_id, name, start_at, end_at, description, "
-        "timezone, currency, is_targeted; others become metadata). Known ones are found by id."
+        "timezone, currency, is_targeted, total_budget; discount_type, discount_percentage or "
+        "discount_flat, min_cart_value, max_discount_amount, max_usage_per_customer_per_day; "
+        "others become metadata). Known ones are found by id."
     )
 
     def add_columns(self, parser: CommandParser) -> None:
@@ -23,7 +25,7 @@ class Command(ImportCommand):
         )
 
     def importer(self, report: Report, options: dict[str, Any]) -> Importer:
-        return PromotionImporter(
+        return CampaignImporter(
             report,
             source=options["source"],
             renames=options["map"],
