@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
 
@@ -25,6 +26,8 @@ from promopulse.lib.importing.reading import Row
 from promopulse.lib.importing.reporting import Report
 from promopulse.lib.time import db_now
 from promotions import services as promotions
+from promotions.discounts import services as discounts
+from promotions.discounts.models import MAX_TTL
 from promotions.models import Promotion
 from promotions.states import Status
 from subscriptions.importing import SubscriptionImporter
@@ -120,19 +123,46 @@ class Builder:
             start_at=today + timedelta(days=campaign.starts),
             end_at=today + timedelta(days=campaign.ends),
             timezone=campaign.timezone,
+            currency=campaign.currency,
             source_id=f"{world.SOURCE}:{campaign.key}",
             target_pool_ids=[pool_id] if campaign.pool else [],
         )
         if campaign.budget is not None:
             promotions.set_budget_total(promotion.pk, total=campaign.budget)
+        if campaign.discount is not None:
+            discounts.set_discount(promotion.pk, values=campaign.discount)
         if campaign.active:
             promotions.change_status(promotion.pk, status=Status.ACTIVE)
+        self._purchases(campaign, promotion.pk)
         if campaign.paused:
             promotions.pause(promotion.pk, reason=campaign.paused)
         if campaign.ended:
             promotions.change_status(promotion.pk, status=Status.ENDED)
         self.made["promotions"] += 1
         return promotion
+
+    def _purchases(self, campaign: Campaign, promotion_id: int) -> None:
+        """What was given, what of it came back, and what is held at a checkout today."""
+
+        def cart(buyer: str, cart_value: Decimal) -> dict[str, Any]:
+            return {
+                "promotion_id": promotion_id,
+                "user_id": self.users[buyer],
+                "cart_value": cart_value,
+                "delivery_charge": world.DELIVERY,
+            }
+
+        given = [
+            discounts.grant(**cart(bought.buyer, bought.cart_value), order_id=bought.order_id)
+            for bought in story.purchases(campaign)
+        ]
+        self.made["redemptions"] += len(given)
+        if campaign.came_back is not None:
+            discounts.reverse(
+                given[0].pk, amount=campaign.came_back, reason="One item was sent back."
+            )
+        if campaign.at_checkout:
+            discounts.reserve(**cart(campaign.at_checkout, Decimal(80)), ttl_seconds=MAX_TTL)
 
     def _opt_ins(self) -> None:
         rows = chain.from_iterable(

@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from promopulse.demo import world
@@ -76,6 +77,23 @@ def events(setting: Setting, users: dict[str, int]) -> Iterator[dict[str, Any]]:
             if at < setting.told_until:
                 event = _event(setting, f"{number:04}", kind, users[key], at)
                 yield event | ({"amount": amount} if kind == "REDEEM" else {})
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """A cart that somebody paid with a campaign's discount."""
+
+    buyer: str
+    order_id: str
+    cart_value: Decimal
+
+
+def purchases(campaign: Campaign) -> Iterator[Purchase]:
+    """One by each of the first of a campaign's audience."""
+    chance = random.Random(f"purchases {campaign.key}")  # noqa: S311
+    for number, key in enumerate(_audience(campaign)[: campaign.buyers], 1):
+        cart_value = Decimal(chance.randrange(4_000, 20_000)) / 100
+        yield Purchase(key, f"demo-{campaign.key}-{number:02}", cart_value)
 
 
 def refused_events(settings: dict[str, Setting], users: dict[str, int]) -> Iterator[dict[str, Any]]:

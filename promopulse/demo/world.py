@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from accounts.roles import Role
 
@@ -40,7 +41,8 @@ POOL_MEMBERS = ("alice", "carol", *GUESTS[:10])
 
 @dataclass(frozen=True)
 class Campaign:
-    """A promotion and how far it goes: `paused` and `ended` come after it was activated."""
+    """A promotion and how far it goes: `paused` and `ended` come after it was activated, and after
+    the first `buyers` of its audience bought something with its discount."""
 
     key: str
     name: str
@@ -53,7 +55,12 @@ class Campaign:
     budget: Decimal | None = None
     pool: str = ""
     timezone: str = "UTC"
+    currency: str = "USD"
     events_a_day: int = 0
+    discount: dict[str, Any] | None = None
+    buyers: int = 0
+    came_back: Decimal | None = None  # of what the first buyer was given
+    at_checkout: str = ""  # who holds a discount and has not paid yet
 
 
 CAMPAIGNS = (
@@ -63,7 +70,18 @@ CAMPAIGNS = (
         "Ten percent off everything that floats, flies or folds.",
         starts=-30,
         ends=60,
+        budget=Decimal(10_000),
         events_a_day=45,
+        discount={
+            "discount_type": "cart",
+            "discount_percentage": Decimal(10),
+            "min_cart_value": Decimal(30),
+            "max_discount_amount": Decimal(15),
+            "max_usage_per_customer_per_day": 2,
+        },
+        buyers=24,
+        came_back=Decimal("2.50"),
+        at_checkout="alice",
     ),
     Campaign(
         "delivery",
@@ -71,9 +89,12 @@ CAMPAIGNS = (
         "We carry it home for you.",
         starts=-30,
         ends=45,
-        budget=Decimal(5_000),
+        budget=Decimal(250),
         timezone="Europe/Berlin",
+        currency="EUR",
         events_a_day=30,
+        discount={"discount_type": "delivery", "discount_flat": Decimal(5)},
+        buyers=43,  # 86 % of the budget
     ),
     Campaign(
         "beta",
@@ -81,17 +102,22 @@ CAMPAIGNS = (
         "For our testers only.",
         starts=-21,
         ends=90,
+        budget=Decimal(500),
         pool=POOL,
         events_a_day=10,
+        discount={"discount_type": "cart", "discount_percentage": Decimal("12.5")},
+        buyers=6,
     ),
     Campaign(
         "flash",
         "Flash Deal",
-        "Whoever comes first. Its budget was never filled up.",
+        "Whoever comes first: its budget is used up.",
         starts=-7,
         ends=14,
-        budget=Decimal(0),
+        budget=Decimal(110),
         events_a_day=20,
+        discount={"discount_type": "cart", "discount_flat": Decimal(25)},
+        buyers=5,  # the fifth is given the last 10
     ),
     Campaign(
         "preview",
@@ -99,8 +125,11 @@ CAMPAIGNS = (
         "A first look at the new season.",
         starts=-14,
         ends=30,
+        budget=Decimal(2_000),
         paused="Waiting for the new stock.",
         events_a_day=15,
+        discount={"discount_type": "cart", "discount_percentage": Decimal(20)},
+        buyers=3,
     ),
     Campaign(
         "warmup",
@@ -108,7 +137,9 @@ CAMPAIGNS = (
         "Its window has closed.",
         starts=-40,
         ends=-10,
+        budget=Decimal(1_000),
         events_a_day=25,
+        discount={"discount_type": "cart", "discount_percentage": Decimal(5)},
     ),
     Campaign(
         "hunt",
@@ -116,10 +147,25 @@ CAMPAIGNS = (
         "Ended early: every egg was found.",
         starts=-35,
         ends=20,
+        budget=Decimal(300),
         ended=True,
         events_a_day=20,
+        discount={"discount_type": "cart", "discount_flat": Decimal(10)},
+        buyers=8,
     ),
-    Campaign("friday", "Black Friday", "Doors open in a month.", starts=30, ends=34),
+    Campaign(
+        "friday",
+        "Black Friday",
+        "Doors open in a month.",
+        starts=30,
+        ends=34,
+        budget=Decimal(20_000),
+        discount={
+            "discount_type": "cart",
+            "discount_percentage": Decimal(30),
+            "max_discount_amount": Decimal(100),
+        },
+    ),
     Campaign(
         "winter",
         "Winter Draft",
@@ -127,8 +173,17 @@ CAMPAIGNS = (
         starts=40,
         ends=80,
         active=False,
+        budget=Decimal(1_000),
+        discount={
+            "discount_type": "cart",
+            "discount_flat": Decimal(15),
+            "min_cart_value": Decimal(100),
+        },
     ),
 )
+
+# What bringing a cart home costs in the demo's shop.
+DELIVERY = Decimal("5.90")
 
 # Events that cannot be counted, for the dead letters: each group shows one cause.
 TO_A_DRAFT = 12  # to winter

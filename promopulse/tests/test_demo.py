@@ -1,6 +1,7 @@
 """The demo world: all of it there, once, and left as people change it."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db.models import Count
@@ -14,6 +15,7 @@ from promopulse.lib.invariants import violations
 from promopulse.lib.time import db_now
 from promopulse.management.commands.audit import INVARIANTS
 from promopulse.tests.commands import run
+from promotions.discounts.models import Redemption, Reservation, Reversal
 from promotions.models import Promotion
 from promotions.states import EffectiveStatus, Status
 from subscriptions import services as subscriptions
@@ -32,7 +34,10 @@ def _wanted(monkeypatch):
 
 def everything():
     """Every row that a second run must not touch or double."""
-    models = (User, Pool, Promotion, Subscription, Event, DeadLetterEvent, ApiKey, AuditEntry)
+    models = (
+        *(User, Pool, Promotion, Subscription, Event, DeadLetterEvent, ApiKey, AuditEntry),
+        *(Redemption, Reservation, Reversal),
+    )
     return {model: list(model.objects.order_by("pk").values()) for model in models}
 
 
@@ -42,7 +47,9 @@ def test_the_whole_world_is_built_once(anonymous):
     made = done.data["made"]
     assert made["users"] == 67
     assert made["promotions"] == 9
-    assert made["events"] == Event.objects.count() > 3_000
+    assert made["events"] > 3_000
+    # Each redemption told its own.
+    assert made["events"] + made["redemptions"] == Event.objects.count()
     assert made["subscriptions"] == Subscription.objects.count() > 100
     assert made["dead_letters"] == DeadLetterEvent.objects.count() == 45
     assert not RetryEvent.objects.exists()
@@ -78,6 +85,26 @@ def test_the_whole_world_is_built_once(anonymous):
     hello = event(event_id="hello-1", type="CLICK", **done.data["first_event"])
     assert anonymous.post("/api/v1/events/ingest", hello).status_code == 202
     assert ApiKey.objects.get().scopes == sorted(Scope.values)
+    assert [one.words for one in INVARIANTS if violations(one)] == []
+
+
+def test_campaigns_gave_what_the_world_says():
+    assert run("demo").data["made"]["redemptions"] == Redemption.objects.count() == 89
+    now = db_now()
+    campaigns = Promotion.objects.filter(discount__isnull=False, budget__isnull=False)
+    assert {campaign.effective_status(now) for campaign in campaigns} == set(EffectiveStatus)
+    used = {
+        campaign.source_id: campaign.budget.used / campaign.budget.total for campaign in campaigns
+    }
+    assert used["demo:delivery"] == Decimal("0.86")
+    assert used["demo:flash"] == 1
+    assert 0 < used["demo:kickoff"] < Decimal("0.05")
+    last = Redemption.objects.filter(promotion__source_id="demo:flash").latest("pk")
+    assert (last.amount, last.limited_by) == (10, "budget")
+    (reversal,) = Reversal.objects.all()
+    assert 0 < reversal.amount < reversal.redemption.amount
+    (held,) = Reservation.objects.all()
+    assert (held.state, held.user) == ("open", User.objects.by_email("alice@example.com"))
     assert [one.words for one in INVARIANTS if violations(one)] == []
 
 
@@ -125,7 +152,7 @@ def test_a_run_that_was_cut_short_is_finished_by_the_next(monkeypatch):
         done = run("demo")
         assert (done.code, done.words) == (1, "Interrupted.")
     assert not Event.objects.exists()
-    assert run("demo").data["made"]["events"] == Event.objects.count() > 3_000
+    assert run("demo").data["made"]["events"] > 3_000
 
 
 def test_it_is_refused_where_nobody_asked_for_it(monkeypatch):

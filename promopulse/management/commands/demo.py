@@ -8,7 +8,10 @@ from promopulse.demo.builder import Builder
 from promopulse.lib import commands
 from promopulse.lib.commands import Exit, Outcome, Stop
 
-_WORLD = ("users", "pools", "promotions", "subscriptions", "events", "dead_letters", "api_keys")
+_WORLD = (
+    *("users", "pools", "promotions", "redemptions", "subscriptions", "events", "dead_letters"),
+    "api_keys",
+)
 
 
 class Command(commands.Command):
