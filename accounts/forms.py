@@ -61,7 +61,7 @@ class UserForm(forms.ModelForm):
 
     class Meta:
         model = User
-        fields = ("name", "email", "phone", "role", "source_id", "is_active")
+        fields = ("name", "email", "phone", "role", "source_id", "is_active", "may_reveal")
         widgets = {
             "email": UnfoldAdminEmailInputWidget(),
             "phone": UnfoldAdminTextInputWidget(),
@@ -83,3 +83,27 @@ class UserForm(forms.ModelForm):
         if namesake is not None and namesake.pk != self.instance.pk:
             self.add_error("email", "A user with this e-mail exists already.")
         return cleaned
+
+
+class KnownUserForm(UserForm):
+    """A user who exists: what is personal is not shown; it is typed anew or left as it is."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, masked in (
+            ("email", pii.mask_email(self.instance.email)),
+            ("phone", pii.mask_phone(self.instance.phone)),
+        ):
+            if name in self.fields:
+                self.initial[name] = ""
+                self.fields[name].help_text = (
+                    f"Now {masked}. Empty leaves it as it is." if masked else "None is known."
+                )
+
+    def clean_email(self) -> str | None:
+        """What is typed, or what is there."""
+        email: str | None = self.cleaned_data["email"] or self.instance.email
+        return email
+
+    def clean_phone(self) -> str | None:
+        return super().clean_phone() or self.instance.phone

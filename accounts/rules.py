@@ -12,7 +12,7 @@ from accounts.roles import Role
 
 _OWN = frozenset({"name", "email", "phone"})
 _OF_A_CUSTOMER = frozenset({"name", "phone", "source_id"})
-_ADMINS_ALONE_AT_CREATION = frozenset({"password", "is_active"})
+_ADMINS_ALONE_AT_CREATION = frozenset({"password", "is_active", "may_reveal"})
 
 
 def forbidden_at_creation(caller_role: str | None, fields: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,19 @@ from accounts.services import erasure as accounts
 from engagement import erasure as engagement
 from subscriptions import erasure as subscriptions
 
+# What is counted, in words.
+WORDS = {
+    "fields": "personal fields of the user",
+    "pools": "pools they were in",
+    "refresh_tokens": "refresh tokens",
+    "answers": "stored answers to them or about them",
+    "subscriptions": "subscriptions with metadata",
+    "waiting": "waiting requests with metadata of their events",
+    "retrying": "retried events with metadata",
+    "letters": "dead letters with metadata",
+    "events": "events with metadata",
+}
+
 
 def count(user_id: int) -> dict[str, int]:
     """What `erase` would take away now. Raises UserNotFound."""

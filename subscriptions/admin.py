@@ -11,17 +11,21 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.admin import extensions as people
 from accounts.models import User
 from accounts.principals import reach_of
 from accounts.roles import Permission, Reach
 from promopulse.lib.admin import ReadOnlyAdmin, whole_id
 from promopulse.lib.admin import shown as looks
+from promopulse.lib.admin.shown import Tone
 from promopulse.lib.errors import DomainError
 from promopulse.lib.pagination import COUNTED_TO
 from promotions.admin.extensions import Panel, panels
 from promotions.models import Promotion
 from subscriptions import services
 from subscriptions.models import Subscription
+
+SHOWN = 20
 
 
 @admin.register(Subscription)
@@ -93,4 +97,23 @@ def subscribers(request: HttpRequest, promotion: Promotion) -> SafeString:
     )
 
 
+def of_a_person(request: HttpRequest, user: User) -> SafeString | str:
+    """The newest opt-ins of a person."""
+    found = Subscription.objects.filter(user=user).select_related("promotion").order_by("-id")
+    return looks.table(
+        ("Promotion", "Opted in (UTC)", "Now"),
+        [
+            (
+                looks.link("admin:promotions_promotion_change", one.promotion_id, one.promotion),
+                looks.moment(one.subscribed_at),
+                looks.badge("check", "Active", Tone.GOOD)
+                if one.is_active
+                else looks.badge("stop", "Left", Tone.CALM),
+            )
+            for one in found[:SHOWN]
+        ],
+    )
+
+
 panels.append(Panel("audience", "Subscribers", subscribers, place=30))
+people.panels.append(Panel("subscriptions", f"The newest {SHOWN}", of_a_person))

@@ -30,6 +30,7 @@ class UserFields(TypedDict):
     password: NotRequired[str | None]
     source_id: NotRequired[str | None]
     is_active: NotRequired[bool]
+    may_reveal: NotRequired[bool]
     metadata: NotRequired[dict[str, Any]]
 
 

@@ -11,6 +11,7 @@ from django.urls import reverse, reverse_lazy
 from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import OwnPasswordForm
+from accounts.models import User
 from promopulse.console import exports
 
 
@@ -24,6 +25,12 @@ class _Choices(AutocompleteJsonView):
 
 
 class Console(UnfoldAdminSite):
+    def get_urls(self) -> list[Any]:
+        """With the pages that see every app."""
+        from promopulse.console import people
+
+        return [*people.urls(self._registry[User]), *super().get_urls()]
+
     def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
         return _Choices.as_view(admin_site=self)(request)
 

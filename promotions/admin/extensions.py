@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest
-from django.utils.safestring import SafeString
 
+from promopulse.lib.admin.panels import Panel
 from promotions.models import Promotion
 
 # More facts of the preview of a move: the move's name and the promotion in; names and values out.
@@ -37,14 +36,5 @@ class FormPart:
 form_parts: list[FormPart] = []
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A part of a tab of a promotion's page. `draw` gives nothing where there is nothing to say."""
-
-    tab: str
-    title: str
-    draw: Callable[[HttpRequest, Promotion], SafeString | str]
-    place: int = 50
-
-
+# Parts of the tabs of a promotion's page.
 panels: list[Panel] = []

@@ -1,6 +1,5 @@
 """The tabs of one promotion's page, each with only what it needs; higher apps add panels."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,9 @@ from django.utils.safestring import SafeString
 from accounts import pii
 from accounts.models import Pool, User
 from promopulse.lib import money
+from promopulse.lib.admin import panels
 from promopulse.lib.admin import shown as looks
+from promopulse.lib.admin.panels import Panel
 from promotions.admin import extensions, shown
 from promotions.models import Promotion
 from promotions.states import Status
@@ -28,32 +29,19 @@ _NOTHING = {
 }
 
 
-@dataclass(frozen=True)
-class Drawn:
-    title: str
-    body: SafeString | str
-
-
-def chosen(request: HttpRequest) -> str:
-    """The tab an address asks for; a form that was sent is on the first."""
-    wanted = request.GET.get("tab", "")
-    known = [tab.lower() for tab in TABS]
-    return wanted if wanted in known and request.method != "POST" else known[0]
-
-
 def context(request: HttpRequest, promotion: Promotion) -> dict[str, Any]:
     """What the page's template shows beside the form."""
-    tab, at = chosen(request), promotion.judged_at  # type: ignore[attr-defined]
     page = reverse("admin:promotions_promotion_change", args=[promotion.pk])
-    found: dict[str, Any] = {
-        "tab": tab,
-        "tabs": [(name, f"{page}?tab={name.lower()}", name.lower() == tab) for name in TABS],
+    every = [*_OWN, *extensions.panels]
+    found = panels.context(request, promotion, page=page, tabs=TABS, panels=every)
+    found |= {
         "said": sentence(promotion),
-        "badge": shown.badge(promotion, at),
-        "panels": _panels(request, promotion, tab),
-        "nothing": _NOTHING.get(tab, ""),
+        "badge": shown.badge(promotion, promotion.judged_at),  # type: ignore[attr-defined]
+        "nothing": _NOTHING.get(found["tab"], ""),
+        "locked": locked_words(promotion),
+        "lock_sign": looks.sign("lock"),
     }
-    if tab == "history":
+    if found["tab"] == "history":
         found["trail"] = shown.trail(promotion.pk, TRAIL_ROWS)
     return found
 
@@ -73,25 +61,10 @@ def _day(at: datetime) -> str:
     return f"{at.day} {at:%b}"
 
 
-def _panels(request: HttpRequest, promotion: Promotion, tab: str) -> list[Drawn]:
-    own = _OWN.get(tab)
-    found = own(promotion) if own else []
-    added = sorted(
-        (panel for panel in extensions.panels if panel.tab.lower() == tab),
-        key=lambda panel: panel.place,
-    )
-    drawn = [Drawn(panel.title, panel.draw(request, promotion)) for panel in added]
-    return [*found, *(one for one in drawn if one.body)]
-
-
 # Overview
 
 
-def _overview(promotion: Promotion) -> list[Drawn]:
-    return [Drawn("Timeline", _timeline(promotion)), Drawn("Budget", _budget(promotion))]
-
-
-def _timeline(promotion: Promotion) -> SafeString:
+def _timeline(_request: HttpRequest, promotion: Promotion) -> SafeString:
     """Its moments in order, those that have passed marked, and how much of the window is gone."""
     now: datetime = promotion.judged_at  # type: ignore[attr-defined]
     moments = [
@@ -122,7 +95,7 @@ def _timeline(promotion: Promotion) -> SafeString:
     return format_html('<ol class="pp-timeline">{}</ol>{}', rows, bar)
 
 
-def _budget(promotion: Promotion) -> SafeString:
+def _budget(_request: HttpRequest, promotion: Promotion) -> SafeString:
     budget: Any = getattr(promotion, "budget", None)
     if budget is None:
         return SafeString("Unlimited: there is no budget that it spends from.")
@@ -162,7 +135,7 @@ def locked_words(promotion: Promotion) -> str:
 # Rules and audience
 
 
-def _rules(promotion: Promotion) -> list[Drawn]:
+def _rules(_request: HttpRequest, promotion: Promotion) -> SafeString:
     rows = [
         ("Window", shown.window(promotion)),
         ("Currency", promotion.currency),
@@ -170,13 +143,17 @@ def _rules(promotion: Promotion) -> list[Drawn]:
         ("Budget", shown.budget(promotion)),
         ("Open to", shown.audience(promotion)),
     ]
-    return [Drawn("When, and how much", looks.facts(rows))]
+    return looks.facts(rows)
 
 
-def _audience(promotion: Promotion) -> list[Drawn]:
-    whom = [Drawn("Whom it reaches", looks.facts([("People", shown.reach(promotion))]))]
+def _reached(_request: HttpRequest, promotion: Promotion) -> SafeString:
+    return looks.facts([("People", shown.reach(promotion))])
+
+
+def _named(_request: HttpRequest, promotion: Promotion) -> SafeString | str:
+    """The pools and users of a targeted promotion."""
     if not promotion.is_targeted:
-        return whom
+        return ""
     pools = Pool.objects.filter(promotiontarget__promotion=promotion).order_by("id")[:NAMED]
     users = User.objects.filter(promotiontarget__promotion=promotion).order_by("id")[:NAMED]
     named = [
@@ -195,12 +172,17 @@ def _audience(promotion: Promotion) -> list[Drawn]:
         for user in users
     ]
     rows = format_html_join("", '<tr><td><a href="{}">{}</a></td><td>{}</td></tr>', named)
-    body = format_html(
+    return format_html(
         '<table class="pp-table"><thead><tr><th>Pool or user</th><th></th></tr></thead>'
         "<tbody>{}</tbody></table>",
         rows,
     )
-    return [*whom, Drawn(f"Named (the first {NAMED} of each kind)", body)]
 
 
-_OWN = {"overview": _overview, "rules": _rules, "audience": _audience}
+_OWN = (
+    Panel("overview", "Timeline", _timeline, 10),
+    Panel("overview", "Budget", _budget, 20),
+    Panel("rules", "When, and how much", _rules, 5),
+    Panel("audience", "Whom it reaches", _reached, 10),
+    Panel("audience", f"Named (the first {NAMED} of each kind)", _named, 20),
+)

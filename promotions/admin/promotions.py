@@ -14,7 +14,6 @@ from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
 from promopulse.lib.admin import BaseAdmin, whole_id
-from promopulse.lib.admin.shown import sign
 from promopulse.lib.errors import REASONS, DomainError
 from promotions import services
 from promotions.admin import extensions, moves, pages, shown
@@ -205,7 +204,6 @@ class PromotionAdmin(BaseAdmin):
         promotion = self.get_object(request, object_id) if object_id else None
         if promotion is not None:
             context |= pages.context(request, promotion)
-            context |= {"locked": pages.locked_words(promotion), "lock_sign": sign("lock")}
             if self.has_change_permission(request):
                 context["moves"] = moves.legal_moves(promotion)
         try:

@@ -1,11 +1,13 @@
 """How the admin says things: badges, bars, moments. Text, sign and colour, never colour alone."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -122,6 +124,24 @@ def facts(rows: list[tuple[str, Any]]) -> SafeString:
     """Names and values, one line each."""
     lines = format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows)
     return format_html('<dl class="pp-facts">{}</dl>', lines)
+
+
+def link(view: str, pk: Any, words: Any) -> SafeString:
+    """A link to a row's page."""
+    return format_html('<a class="pp-link" href="{}">{}</a>', reverse(view, args=[pk]), words)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> SafeString | str:
+    """A small table; nothing where it would be empty."""
+    if not rows:
+        return ""
+    lines = ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
+    return format_html(
+        '<div class="pp-scroll" tabindex="0"><table class="pp-table"><thead><tr>{}</tr></thead>'
+        "<tbody>{}</tbody></table></div>",
+        format_html_join("", "<th>{}</th>", ((head,) for head in heads)),
+        format_html_join("", "<tr>{}</tr>", lines),
+    )
 
 
 def plural(number: int, word: str, words: str = "") -> str:

@@ -10,18 +10,6 @@ from promopulse import erasure
 from promopulse.lib import commands
 from promopulse.lib.commands import Outcome
 
-WORDS = {
-    "fields": "personal fields of the user",
-    "pools": "pools they were in",
-    "refresh_tokens": "refresh tokens",
-    "answers": "stored answers to them or about them",
-    "subscriptions": "subscriptions with metadata",
-    "waiting": "waiting requests with metadata of their events",
-    "retrying": "retried events with metadata",
-    "letters": "dead letters with metadata",
-    "events": "events with metadata",
-}
-
 
 class Command(commands.Command):
     help = (
@@ -52,5 +40,5 @@ def _outcome(user: User, counts: dict[str, int], *, done: bool) -> Outcome:
     verb = "erased" if done else "would be erased"
     return Outcome(
         data={"user_id": user.pk, "erased": done, **counts},
-        lines=[f"{number:>8}  {WORDS[name]} {verb}" for name, number in counts.items()],
+        lines=[f"{number:>8}  {erasure.WORDS[name]} {verb}" for name, number in counts.items()],
     )

@@ -10,3 +10,13 @@
   window.addEventListener("load", () => setTimeout(nameAll));
   document.addEventListener("focusin", nameAll);
 })();
+
+// What was revealed hides again.
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("[data-hide-after]").forEach((shown) => {
+    setTimeout(() => {
+      document.querySelectorAll("[data-hidden]").forEach((one) => one.removeAttribute("hidden"));
+      shown.remove();
+    }, Number(shown.dataset.hideAfter) * 1000);
+  });
+});
