@@ -57,6 +57,7 @@ class Permission(Enum):
     COUPONS_READ = auto()
     ASSIGN = auto()
     HANDLE_COUPON = auto()
+    UNLOCK = auto()
     DEAD_LETTERS = auto()
     AUDIT_READ = auto()
     ADMINISTER = auto()
@@ -108,6 +109,7 @@ RULES: dict[Permission, Rule] = {
     Permission.COUPONS_READ: _rule("marketer ops admin", Scope.READ, own="customer"),
     Permission.ASSIGN: _rule("marketer admin", Scope.COUPONS_REDEEM),
     Permission.HANDLE_COUPON: _rule("admin", Scope.COUPONS_REDEEM, own="customer"),
+    Permission.UNLOCK: _rule("ops admin", Scope.COUPONS_REDEEM, own="customer"),
     Permission.DEAD_LETTERS: _rule("ops admin"),
     Permission.AUDIT_READ: _rule("ops admin"),
     Permission.ADMINISTER: _rule("admin"),

@@ -6,6 +6,7 @@ urlpatterns = [
     path("", include("accounts.api.urls")),
     path("", include("promotions.api.urls")),
     path("", include("promotions.discounts.api.urls")),
+    path("", include("promotions.coupons.api.urls")),
     path("", include("subscriptions.api.urls")),
     path("", include("engagement.api.urls")),
 ]

@@ -26,9 +26,10 @@ def plan_beat(sender: Celery, **_kwargs: object) -> None:
     """The static schedule, kept beside the tasks it is about."""
     from accounts.tasks import BEAT as ACCOUNTS
     from engagement.tasks import BEAT as ENGAGEMENT
+    from promotions.coupons.tasks import BEAT as COUPONS
     from promotions.discounts.tasks import BEAT as DISCOUNTS
 
-    sender.conf.beat_schedule = {**ACCOUNTS, **DISCOUNTS, **ENGAGEMENT}
+    sender.conf.beat_schedule = {**ACCOUNTS, **DISCOUNTS, **COUPONS, **ENGAGEMENT}
 
 
 @beat_init.connect

@@ -4,6 +4,7 @@ known, then what was said about them elsewhere. Each part may be run again.
 
 from accounts.services import erasure as accounts
 from engagement import erasure as engagement
+from promotions.coupons import erasure as coupons
 from subscriptions import erasure as subscriptions
 
 # What is counted, in words.
@@ -13,6 +14,7 @@ WORDS = {
     "refresh_tokens": "refresh tokens",
     "answers": "stored answers to them or about them",
     "subscriptions": "subscriptions with metadata",
+    "coupons": "uses and requests of coupons with metadata or an id of the client's",
     "waiting": "waiting requests with metadata of their events",
     "retrying": "retried events with metadata",
     "letters": "dead letters with metadata",
@@ -25,6 +27,7 @@ def count(user_id: int) -> dict[str, int]:
     return {
         **accounts.count_traces(user_id),
         "subscriptions": subscriptions.count_metadata(user_id),
+        "coupons": coupons.count_metadata(user_id),
         **engagement.count_metadata(user_id),
     }
 
@@ -34,5 +37,6 @@ def erase(user_id: int, *, reason: str = "") -> dict[str, int]:
     return {
         **accounts.erase_user(user_id, reason=reason),
         "subscriptions": subscriptions.erase_metadata(user_id),
+        "coupons": coupons.erase_metadata(user_id),
         **engagement.erase_metadata(user_id),
     }

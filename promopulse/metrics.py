@@ -11,6 +11,7 @@ from accounts.api.authentication import credentials
 from engagement.metrics import State
 from promopulse.lib.metrics import CONTENT_TYPE, exposition, histogram
 from promopulse.lib.problems import Problem
+from promotions.coupons.metrics import Books
 from promotions.discounts.metrics import Budgets
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -43,7 +44,7 @@ def scrape(request: HttpRequest) -> HttpResponse:
     """The metrics of all processes and the state of the database, as Prometheus text."""
     if not may_scrape(request):
         return Problem(request, "permission_denied", "A token is needed: see docs/metrics.md.")
-    return HttpResponse(exposition(State(), Budgets()), content_type=CONTENT_TYPE)
+    return HttpResponse(exposition(State(), Budgets(), Books()), content_type=CONTENT_TYPE)
 
 
 def may_scrape(request: HttpRequest) -> bool:

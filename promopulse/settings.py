@@ -76,6 +76,7 @@ RATE_LIMITS = {
         "login": "10/minute",  # per address and account
         "available": "60/minute",  # per person
         "apply": "30/minute",  # per person
+        "coupon_lookup": "20/minute",  # looks at codes that fail, per person and per address
         "api_key": "6000/minute",  # per API key, where people have one of the two above
     }.items()
 }
@@ -276,6 +277,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "PromotionStatus": "promotions.states.Status",
         "EffectiveStatus": "promotions.states.EffectiveStatus",
+        "CouponState": "promotions.coupons.states.State",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -60,6 +60,22 @@ def hit(name: str, *who: str) -> Verdict | None:
     return verdict
 
 
+def room(name: str, *who: str) -> Verdict | None:
+    """Whether one more request of `who` would be let through; counts nothing.
+
+    For limits on failures: look first, `hit` when it has failed. None while limits are turned off.
+    """
+    if not settings.RATE_LIMITS_ON:
+        return None
+    rate = _rate(settings.RATE_LIMITS[name])
+    verdict = _ask(
+        lambda limiter: _verdict(limiter, limiter.test(rate, name, *who), rate, name, *who)
+    )
+    if not verdict.allowed:
+        REFUSED.labels(name).inc()
+    return verdict
+
+
 def limited_by_address(
     name: str,
 ) -> Callable[[Callable[[HttpRequest], HttpResponse]], Callable[[HttpRequest], HttpResponse]]:
@@ -125,7 +141,12 @@ def _ask(question: Callable[[SlidingWindowCounterRateLimiter], _T]) -> _T:
 
 
 def _hit(limiter: SlidingWindowCounterRateLimiter, rate: RateLimitItem, *who: str) -> Verdict:
-    allowed = limiter.hit(rate, *who)
+    return _verdict(limiter, limiter.hit(rate, *who), rate, *who)
+
+
+def _verdict(
+    limiter: SlidingWindowCounterRateLimiter, allowed: bool, rate: RateLimitItem, *who: str
+) -> Verdict:
     reset_at, remaining = limiter.get_window_stats(rate, *who)
     return Verdict(
         allowed=allowed,

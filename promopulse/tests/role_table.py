@@ -58,6 +58,7 @@ class Route:
     body: dict[str, Any] | None = None
     query: str = ""
     missing: int = 404
+    page: bool = True  # shown in a browser; a download is not
 
     @property
     def method(self) -> str:
@@ -99,6 +100,9 @@ _EVENTS = ("events: read",)
 _STATS = ("stats: read",)
 _LETTERS = ("dead letters",)
 _ADMIN = ("API keys, roles",)
+_COUPONS = ("coupons: read",)
+_ASSIGN = ("assign a coupon",)
+_HANDLE = ("lock / unlock / redeem",)
 _QUOTE = ("available / quote",)
 _APPLY = ("apply / reserve / capture / release",)
 _REDEMPTIONS = ("redemptions, usage: read",)
@@ -189,6 +193,43 @@ ROUTES = [
     Route("GET redemptions", _REDEMPTIONS, query="customer_id={user}", missing=200),
     Route("GET redemptions/{redemption}", _REDEMPTIONS),
     Route("POST redemptions/{redemption}/reverse", ("reverse",), 201, {"amount": "1"}),
+    # coupons
+    Route("GET books", _INSIDE),
+    Route("POST books", _WRITE, 201, {"name": "N"}),
+    Route("GET books/{book}", _INSIDE),
+    Route("PATCH books/{book}", _WRITE, 200, {"name": "N"}),
+    Route("POST books/{book}/codes", _WRITE, 201, {"codes": ["GOLD-1"]}),
+    Route("POST books/{book}/codes/upload", _WRITE, 422, {}),  # takes a form
+    Route("POST books/{book}/codes/generate", _WRITE, 201, {"count": 2}),
+    Route("GET books/{book}/codes/export", _INSIDE, page=False),
+    Route("GET books/{book}/batches", _INSIDE),
+    Route("GET books/{book}/batches/{batch}", _INSIDE),
+    Route("POST books/{book}/batches/{batch}/cancel", _WRITE, 200, {}),
+    Route("GET books/{book}/coupons", _INSIDE),
+    Route("GET books/{book}/distributions", _INSIDE),
+    Route("GET books/{book}/distributions/{distribution}", _INSIDE),
+    Route("POST books/{book}/distributions/{distribution}/undo", _WRITE, 200, {}),
+    Route(
+        "POST pools/{crowd}/distribute",
+        _WRITE,
+        201,
+        {"book_id": "{book}", "mode": "equal", "coupons_per_user": 1},
+    ),
+    Route("POST coupons/assign", _ASSIGN, 201, {"book_id": "{book}", "user_id": "{user}"}),
+    Route("POST coupons/assign/{free}", _ASSIGN, 200, {"user_id": "{user}"}),
+    Route("POST coupons/lock/{coupon}", _HANDLE, 200, {"user_id": "{user}"}),
+    Route(
+        "POST coupons/unlock/{locked}",
+        (*_HANDLE, "force-unlock"),
+        200,
+        {"user_id": "{user}", "lock_token": "{token}", "reason": "The till crashed"},
+    ),
+    Route("POST coupons/redeem/{coupon}", _HANDLE, 201, {"user_id": "{user}"}),
+    Route("POST coupons/redemptions/{use}/reverse", ("reverse",), 201, {}),
+    Route("GET coupons/{coupon}", _COUPONS),
+    Route("GET coupons/{coupon}/history", _COUPONS),
+    Route("GET users/me/coupons", _SELF),
+    Route("GET users/{user}/coupons", _COUPONS),
     # subscriptions
     Route("GET subscriptions", _SUBSCRIPTIONS, query="user_id={user}", missing=200),
     Route("POST subscriptions", _SUBSCRIBE, 201, {"user_id": "{user}", "promotion_id": "{open}"}),

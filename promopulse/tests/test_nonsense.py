@@ -1,6 +1,7 @@
 """Whatever is sent to whichever route, the answer is a problem document and nothing changes."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,7 @@ UNREADABLE = [
     b"[" * NESTED + b"]" * NESTED,
 ]
 UNFIT = [b"[]", b'"text"', b"7", b'{"no_such_field": 1}']
+UNFIT_QUERY = ("validation_error malformed not_found coupon_not_found invalid_time_range").split()
 QUERIES = [
     "limit=1000000000",
     "limit=-1",
@@ -122,11 +124,11 @@ def test_values_of_the_wrong_kind(admin, route):
 
 @pytest.mark.parametrize("route", WITH_ID, ids=lambda route: route.call)
 def test_ids(admin, route):
-    body = "" if route.body is None else json.dumps(route.body)
+    body = "" if route.body is None else re.sub(r'"{\w+}"', "1", json.dumps(route.body))
     for thing in (BEYOND_BIGINT, "9" * 5_000, "-1", "x", "%00", "%ff", "1e3"):
         with nothing_changes():
             answer = admin.generic(route.method, path_of(route, thing), body, "application/json")
-        refused(answer, "not_found", "malformed")
+        refused(answer, "not_found", "coupon_not_found", "malformed")
 
 
 @pytest.mark.parametrize("route", READS, ids=lambda route: route.call)
@@ -135,7 +137,7 @@ def test_queries(admin, route):
     for query in QUERIES:
         answer = admin.get(f"{path_of(route)}?{query}")
         if answer.status_code >= 400:
-            refused(answer, "validation_error", "malformed", "not_found", "invalid_time_range")
+            refused(answer, *UNFIT_QUERY)
 
 
 @pytest.mark.parametrize(

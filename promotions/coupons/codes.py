@@ -37,7 +37,7 @@ def normalise(text: str) -> str:
 
 def is_writable(text: str) -> bool:
     """Whether a text can be kept as a code, as it is shown."""
-    return len(text) <= MAX_LENGTH and text == text.strip() and bool(normalise(text))
+    return len(text) <= MAX_LENGTH and text[:1].isalnum() and bool(normalise(text))
 
 
 def masked(code: str) -> str:

@@ -15,7 +15,7 @@ LOCKED = counter("promopulse_coupons_locked", "Coupons held at a checkout.")
 REDEEMED = counter("promopulse_coupons_redeemed", "Uses of coupons.")
 REVERSED = counter("promopulse_coupons_reversed", "Uses that were given back.")
 REFUSED = counter(
-    "promopulse_coupons_refused", "Refused actions, by action and problem code.", "action", "reason"
+    "promopulse_coupons_refused", "Refused actions, by action and problem code.", "action", "code"
 )
 
 # A scrape shows the books that were made last, no more than these.

@@ -9,11 +9,12 @@ from engagement import partitions
 from engagement.invariants import INVARIANTS as ENGAGEMENT
 from promopulse.lib import commands
 from promopulse.lib.invariants import violations
+from promotions.coupons.invariants import INVARIANTS as COUPONS
 from promotions.discounts.invariants import INVARIANTS as DISCOUNTS
 from promotions.invariants import INVARIANTS as PROMOTIONS
 from subscriptions.invariants import INVARIANTS as SUBSCRIPTIONS
 
-INVARIANTS = [*ENGAGEMENT, *PROMOTIONS, *DISCOUNTS, *SUBSCRIPTIONS, *ACCOUNTS]
+INVARIANTS = [*ENGAGEMENT, *PROMOTIONS, *DISCOUNTS, *COUPONS, *SUBSCRIPTIONS, *ACCOUNTS]
 
 
 class Command(commands.Command):

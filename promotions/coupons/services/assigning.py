@@ -35,6 +35,7 @@ MEAN, PLACES, TRIES = 1, 9, 64
 # So few are simply put in random order.
 FEW = 64
 ROUNDS = 8
+ASSIGN_WAIT_MS = 5_000
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,11 @@ SET state = 'ASSIGNED', assigned_to_id = %(user)s, assigned_at = coupons_clock()
 WHERE coupon.id IN (SELECT id FROM drawn) AND coupon.state = 'UNASSIGNED'
 RETURNING coupon.id
 """
+# Each part depends on the one before it, so the tries are made in their order and stop with the
+# first that succeed: any other order of joining would favour some codes.
 _DRAW = f"""
 WITH drawn AS MATERIALIZED (
-    SELECT target.id
+    SELECT held.id
     FROM (
         SELECT floor(random() * (%(keys)s + %(width)s))::bigint - %(width)s AS start,
             floor(random() * %(places)s)::integer AS place
@@ -72,8 +75,11 @@ WITH drawn AS MATERIALIZED (
             AND draw_key > try.start AND draw_key <= try.start + %(width)s
         ORDER BY draw_key OFFSET try.place LIMIT 1
     ) found
-    JOIN coupons_coupon target ON target.id = found.id AND target.state = 'UNASSIGNED'
-    LIMIT %(count)s FOR NO KEY UPDATE OF target SKIP LOCKED
+    CROSS JOIN LATERAL (
+        SELECT id FROM coupons_coupon WHERE id = found.id AND state = 'UNASSIGNED'
+        LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    ) held
+    LIMIT %(count)s
 )
 {_GIVE}
 """
@@ -98,7 +104,8 @@ def assign(
     """
     rules.whole("count", count, 1, rules.MAX_ASSIGNED)
     source_id = rules.source_id(source_id)
-    with promptly("assign"):
+    # A distribution to this user may be under way: it is waited for.
+    with promptly("assign", wait_ms=ASSIGN_WAIT_MS):
         book = CouponBook.objects.filter(pk=book_id).first()
         if book is None:
             raise BookNotFound()

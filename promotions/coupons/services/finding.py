@@ -31,21 +31,22 @@ _HELD_BY_OTHERS = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetec
 # Two rows are locked on the longest path before a discount: never two seconds in all.
 WAIT_MS, FROZEN_MS = 900, 5_000
 
-_PROMPTLY = f"""
-SELECT set_config('lock_timeout', '{WAIT_MS}ms', true),
-    set_config('idle_in_transaction_session_timeout', '{FROZEN_MS}ms', true)
+_PROMPTLY = """
+SELECT set_config('lock_timeout', %(wait)s, true),
+    set_config('idle_in_transaction_session_timeout', %(frozen)s, true)
 """
 
 
 @contextmanager
-def promptly(action: str) -> Iterator[None]:
+def promptly(action: str, *, wait_ms: int = WAIT_MS, frozen_ms: int = FROZEN_MS) -> Iterator[None]:
     """A transaction that waits for nobody for long; the database's refusals become ours.
 
     Raises ConcurrentRedemption, and every kind of BY_CODE.
     """
+    limits = {"wait": f"{wait_ms}ms", "frozen": f"{frozen_ms}ms"}
     try:
         with _waited_for(), heard(*BY_CODE.values()), transaction.atomic():
-            fetch_one(_PROMPTLY, {})
+            fetch_one(_PROMPTLY, limits)
             yield
     except DomainError as refusal:
         metrics.REFUSED.labels(action, refusal.code).inc()
