@@ -20,7 +20,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("promopulse.api")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path(
+        "docs",
+        SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="docs.html"),
+        name="docs",
+    ),
     path(
         "redoc",
         SpectacularRedocView.as_view(url_name="schema", template_name="redoc.html"),
