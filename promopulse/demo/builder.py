@@ -123,7 +123,6 @@ class Builder:
             start_at=today + timedelta(days=campaign.starts),
             end_at=today + timedelta(days=campaign.ends),
             timezone=campaign.timezone,
-            currency=campaign.currency,
             source_id=f"{world.SOURCE}:{campaign.key}",
             target_pool_ids=[pool_id] if campaign.pool else [],
         )

@@ -55,7 +55,6 @@ class Campaign:
     budget: Decimal | None = None
     pool: str = ""
     timezone: str = "UTC"
-    currency: str = "USD"
     events_a_day: int = 0
     discount: dict[str, Any] | None = None
     buyers: int = 0
@@ -91,7 +90,6 @@ CAMPAIGNS = (
         ends=45,
         budget=Decimal(250),
         timezone="Europe/Berlin",
-        currency="EUR",
         events_a_day=30,
         discount={"discount_type": "delivery", "discount_flat": Decimal(5)},
         buyers=43,  # 86 % of the budget
