@@ -24,6 +24,9 @@ from engagement.processing import retries
 from engagement.tests.factories import event, send, send_and_process
 from promopulse.tests import places
 from promopulse.tests.commands import run
+from promotions.discounts.tests.carts import APPLY, REDEMPTIONS, RESERVATIONS, cart
+from promotions.discounts.tests.factories import CampaignFactory
+from promotions.models import Budget
 from promotions.tests.factories import ActivePromotionFactory, PromotionFactory
 from subscriptions.models import Subscription
 from subscriptions.tests.factories import SubscriptionFactory
@@ -185,6 +188,27 @@ def test_ledgers_and_counts_stand():
     assert sorted(map(str, kept)) == ["{'kept': 'too'}", "{'kept': True}"]
     assert Subscription.objects.get(pk=world.other.pk).metadata == {"kept": "as well"}
     assert audit() == {0}
+
+
+def test_what_they_were_granted_stays_to_the_cent_and_no_more_is_granted():
+    customer, shop = UserFactory.create(), UserFactory.create(role="admin")
+    client = APIClient(headers={"Authorization": f"Bearer {access_token(shop)}"})
+    campaign = CampaignFactory.create(
+        budget=100, discount={"discount_flat": 10, "max_usage_per_customer_per_day": 9}
+    )
+    asked = cart(campaign, customer)
+    given = client.post(APPLY, asked | {"order_id": "o-1"}).json()
+    held = client.post(RESERVATIONS, asked).json()
+    assert run("pii_erase", customer.pk, "--yes").code == 0
+    assert client.get(f"{REDEMPTIONS}/{given['id']}").json() == given
+    for url in (APPLY, RESERVATIONS):
+        refused = client.post(url, asked)
+        assert (refused.status_code, refused.json()["detail"]) == (404, "User not found")
+    assert client.post(f"{RESERVATIONS}/{held['id']}/capture").status_code == 200
+    assert client.post(f"{REDEMPTIONS}/{given['id']}/reverse").status_code == 201
+    budget = Budget.objects.get(promotion=campaign)
+    assert (budget.reserved, budget.spent) == (0, 10)
+    assert run("audit").data["violations"] == 0
 
 
 def test_they_are_an_id_that_can_do_nothing():
