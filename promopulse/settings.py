@@ -315,6 +315,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+FORMAT_MODULE_PATH = "promopulse.formats"
 
 STATIC_URL = "static/"
 STATIC_ROOT = HOME / "static"

@@ -1,12 +1,17 @@
 """Facts, counts and the inbox: to read, never to edit."""
 
+import json
+import re
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from engagement import selectors, wire
+from engagement.letters import shown
 from engagement.models import (
     Consumption,
     Event,
@@ -19,6 +24,9 @@ from engagement.models import (
 )
 from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin
 from promopulse.lib.money import money_text
+from promopulse.lib.time import rfc3339
+
+_ABOUT = re.compile(r"(promotion|user):([0-9]{1,18})")
 
 
 class ByEventId(ReadOnlyAdmin):
@@ -58,10 +66,43 @@ class EventAdmin(InCurrency, ByEventId):
     ordering = ("-occurred_at", "-id")
     sortable_by = ()
 
+    search_help_text = "A whole event id, promotion:7 or user:7"
+    fields = (
+        *("event_id", "type", "promotion_id", "user_id", "subscription_id", "occurred_at"),
+        *("received_at", "amount", "metadata_masked", "as_curl"),
+    )
+    readonly_fields = fields
+
+    @admin.display(description="metadata")
+    def metadata_masked(self, event: Event) -> SafeString:
+        told = json.dumps(shown.masked(event.metadata), indent=2, ensure_ascii=False)
+        return format_html('<pre class="pp-scroll" tabindex="0">{}</pre>', told)
+
+    @admin.display(description="as curl")
+    def as_curl(self, event: Event) -> SafeString:
+        """The request that sends it; sent again it is a duplicate and changes nothing."""
+        sent = {
+            "event_id": event.event_id,
+            "type": event.type,
+            "user_id": event.user_id,
+            "promotion_id": event.promotion_id,
+            "occurred_at": rfc3339(event.occurred_at),
+        }
+        if event.amount is not None:
+            sent["amount"] = str(event.amount)
+        return format_html(
+            '<pre class="pp-scroll" tabindex="0">curl -X POST /api/v1/events/ingest \\\n'
+            '  -H "Authorization: Api-Key $KEY" -H "Content-Type: application/json" \\\n'
+            "  -d '{}'</pre>",
+            json.dumps(sent),
+        )
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
         """The fact has no index on its id; the record of its processing leads to it."""
+        if match := _ABOUT.fullmatch(search_term.strip()):
+            return queryset.filter(**{f"{match[1]}_id": int(match[2])}), False
         event_id = wire.canonical_id(search_term.strip())
         if not event_id:
             return queryset, False

@@ -1,5 +1,7 @@
 """Engagement's admin pages open, search by index, and change nothing."""
 
+from html import unescape
+
 import pytest
 from django.apps import apps
 
@@ -81,3 +83,19 @@ def test_customers_and_marketers_do_not_see_events(client):
     for role, status in (("customer", 302), ("marketer", 403)):
         client.force_login(UserFactory(role=role))
         assert client.get("/admin/engagement/event/").status_code == status
+
+
+def test_an_event_is_shown_masked_and_as_the_request_that_sends_it(ops):
+    told = {"mail": "alice@example.com"}
+    subscription = SubscriptionFactory()
+    sent = event(subscription_id=subscription.pk, type="REDEEM", amount="2.50", metadata=told)
+    send_and_process(sent)
+    fact = Event.objects.get()
+    page = unescape(ops.get(f"/admin/engagement/event/{fact.pk}/change/").content.decode())
+    assert "alice@example.com" not in page
+    assert "curl -X POST /api/v1/events/ingest" in page
+    assert f'"event_id": "{fact.event_id}"' in page
+    for words in (f"promotion:{fact.promotion_id}", f"user:{fact.user_id}", fact.event_id):
+        found = ops.get("/admin/engagement/event/", {"q": words}).context["cl"].result_count
+        assert found == 1, words
+    assert ops.get("/admin/engagement/event/", {"q": "user:0"}).context["cl"].result_count == 0

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
+from django.urls import URLPattern
 
 from promopulse.lib.admin.panels import Panel
 from promotions.models import Promotion
@@ -38,3 +40,9 @@ form_parts: list[FormPart] = []
 
 # Parts of the tabs of a promotion's page.
 panels: list[Panel] = []
+
+# More that can be done from a promotion's page: words and address.
+buttons: list[Callable[[HttpRequest, Promotion], list[tuple[str, str]]]] = []
+
+# More addresses below that of the promotions' list; the admin of promotions in.
+urls: list[Callable[[Any], list[URLPattern]]] = []

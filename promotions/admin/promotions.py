@@ -180,6 +180,7 @@ class PromotionAdmin(BaseAdmin):
         preview = self.admin_site.admin_view(moves.MovesPage(self))
         return [
             path("move/<slug:name>/", preview, name="promotions_promotion_move"),
+            *(one for more in extensions.urls for one in more(self)),
             *super().get_urls(),
         ]
 
@@ -204,8 +205,11 @@ class PromotionAdmin(BaseAdmin):
         promotion = self.get_object(request, object_id) if object_id else None
         if promotion is not None:
             context |= pages.context(request, promotion)
+            context["moves"] = [
+                one for more in extensions.buttons for one in more(request, promotion)
+            ]
             if self.has_change_permission(request):
-                context["moves"] = moves.legal_moves(promotion)
+                context["moves"] = [*moves.legal_moves(promotion), *context["moves"]]
         try:
             return super().changeform_view(request, object_id, form_url, context)
         except IntegrityError:  # something chosen was deleted at the same moment

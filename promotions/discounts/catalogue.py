@@ -29,15 +29,16 @@ _COLUMNS = (
     "max_usage_per_customer_per_day",
     "has_budget",
 )
-_ACTIVE = """
+_ROWS = """
     SELECT p.id, p.name, p.currency, p.timezone, p.start_at, p.end_at, p.is_targeted, p.paused_at,
         d.discount_type, d.discount_percentage, d.discount_flat, d.min_cart_value,
         d.max_discount_amount, d.max_usage_per_customer_per_day,
         EXISTS (SELECT 1 FROM promotions_budget b WHERE b.promotion_id = p.id) AS has_budget
     FROM promotions_promotion p JOIN discounts_discount d ON d.promotion_id = p.id
-    WHERE p.status = 'active'
 """
+_ACTIVE = f"{_ROWS} WHERE p.status = 'active'"
 _ONE = f"{_ACTIVE} AND p.id = %(promotion_id)s"
+_ANY = f"{_ROWS} WHERE p.id = %(promotion_id)s"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ def at_edition(edition: int) -> Catalogue:
                 # Read after the edition: it may hold more than that one says, never less.
                 _kept = Catalogue.of(edition, _read(_ACTIVE))
     return _kept
+
+
+def fresh_terms_of(promotion_id: int) -> Terms | None:
+    """The terms as they are stored now, whatever the status; None where there is no discount."""
+    return next(iter(_read(_ANY, promotion_id=promotion_id)), None)
 
 
 def terms_of(promotion_id: int) -> Terms | None:
