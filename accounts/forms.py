@@ -25,9 +25,10 @@ class LoginForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         account = pii.email_index(self.cleaned_data.get("username") or "").hex()
         address = limits.address_of(self.request) if self.request else "unknown"
-        verdict = limits.hit("login", address, account)
-        if verdict is not None and not verdict.allowed:
-            raise forms.ValidationError(verdict.refusal().detail, code="rate_limited")
+        for rate, who in (("login_address", (address,)), ("login", (address, account))):
+            verdict = limits.hit(rate, *who)
+            if verdict is not None and not verdict.allowed:
+                raise forms.ValidationError(verdict.refusal().detail, code="rate_limited")
         cleaned: dict[str, Any] = super().clean()
         return cleaned
 

@@ -75,6 +75,7 @@ class UserImporter:
         self._source = source
         fields = FIELDS if source else FIELDS - {"id"}
         self._columns = Columns(fields, renames)
+        report.speak_of(self._columns)
 
     def take(self, rows: list[Row]) -> None:
         waiting = [wanted for row in rows if (wanted := self._wanted(row))]

@@ -84,6 +84,7 @@ class EventImporter:
         self._send = send
         self._settle = settle
         self._columns = Columns(FIELDS, renames, ALIASES)
+        report.speak_of(self._columns)
         make = make_users if create_users else None
         self._users = Ids("user_id", source, fetch=user_ids, make=make)
         self._promotions = Ids("promotion_id", source, fetch=promotion_ids)

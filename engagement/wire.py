@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -30,6 +30,9 @@ EventId = Annotated[
 ]
 
 
+EventTypes = Literal["VIEW", "CLICK", "REDEEM"]
+TYPES = get_args(EventTypes)
+
 NO_METADATA = Raw(b"null")
 
 
@@ -37,7 +40,7 @@ class EventIn(Struct, forbid_unknown_fields=True, gc=False):
     """An event as a client sends it."""
 
     event_id: EventId
-    type: Literal["VIEW", "CLICK", "REDEEM"]
+    type: EventTypes
     subscription_id: Id | None = None
     user_id: Id | None = None
     promotion_id: Id | None = None
@@ -192,7 +195,9 @@ def _decode(decode: Callable[[bytes], T], text: bytes) -> T:
     try:
         return decode(text)
     except msgspec.ValidationError as error:
-        raise Unreadable(str(error)) from None
+        # Of all the fields only the type has its values listed, and msgspec does not say them.
+        listed = f"Not one of {', '.join(TYPES)}:"
+        raise Unreadable(str(error).replace("Invalid enum value", listed)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(str(error)) from None
     except RecursionError:

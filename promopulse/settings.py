@@ -74,6 +74,8 @@ RATE_LIMITS = {
     for name, rate in {
         "health": "100/minute",  # per address
         "login": "10/minute",  # per address and account
+        "login_address": "100/minute",  # per address, whatever the account
+        "register": "60/minute",  # per address
         "available": "60/minute",  # per person
         "apply": "30/minute",  # per person
         "coupon_lookup": "20/minute",  # looks at codes that fail, per person and per address

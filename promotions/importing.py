@@ -64,6 +64,7 @@ class PromotionImporter:
         self._activate = activate
         fields = FIELDS | self.more_fields
         self._columns = Columns(fields if source else fields - {"id"}, renames, ALIASES)
+        report.speak_of(self._columns)
 
     def take(self, rows: list[Row]) -> None:
         for row in rows:

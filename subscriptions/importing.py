@@ -84,6 +84,7 @@ class SubscriptionImporter:
     def __init__(self, report: Report, *, source: str | None, renames: Mapping[str, str]) -> None:
         self._report = report
         self._columns = Columns(FIELDS, renames, ALIASES)
+        report.speak_of(self._columns)
         self._users = Ids("user_id", source, fetch=user_ids)
         self._promotions = Ids("promotion_id", source, fetch=promotion_ids)
         self._now = db_now()

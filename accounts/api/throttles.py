@@ -25,7 +25,10 @@ class Limited(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         verdict = limits.hit(self.rate(request), *self.who(request))
         if verdict is not None:
-            request.rate_verdict = verdict  # type: ignore[attr-defined]
+            known: limits.Verdict | None = getattr(request, "rate_verdict", None)
+            # Of several limits the answer tells the one that is nearest.
+            if known is None or verdict.remaining <= known.remaining:
+                request.rate_verdict = verdict  # type: ignore[attr-defined]
             if not verdict.allowed:
                 raise verdict.refusal()
         return True
@@ -41,6 +44,23 @@ class PerLogin(Limited):
         email = request.data.get("email") if isinstance(request.data, dict) else None
         account = pii.email_index(email if isinstance(email, str) else "").hex()
         return limits.address_of(request._request), account
+
+
+class PerAddress(Limited):
+    """Requests from one address under `name`, whoever they are about."""
+
+    name: str
+
+    def rate(self, request: Request) -> str:
+        return self.name
+
+    def who(self, request: Request) -> tuple[str, ...]:
+        return (limits.address_of(request._request),)
+
+
+def per_address(rate: str) -> type[PerAddress]:
+    """A throttle class: `throttle_classes = [per_address("register")]`."""
+    return type(f"PerAddress{rate.title()}", (PerAddress,), {"name": rate})
 
 
 class PerCaller(Limited):

@@ -9,12 +9,13 @@ from accounts.api.views.sessions import (
     AccountViewSet,
     LoginViewSet,
     PasswordViewSet,
+    RegisterViewSet,
     SessionViewSet,
 )
 from accounts.api.views.users import AdminUserViewSet, CustomerViewSet, UserViewSet
 
 urlpatterns = [
-    path("auth/register", SessionViewSet.as_view({"post": "register"})),
+    path("auth/register", RegisterViewSet.as_view({"post": "register"})),
     path("auth/login", LoginViewSet.as_view({"post": "login"})),
     path("auth/refresh", SessionViewSet.as_view({"post": "refresh"})),
     path("auth/logout", SessionViewSet.as_view({"post": "logout"})),

@@ -77,6 +77,17 @@ def test_logging_in_is_limited(rate_limits):
     assert "Over the limit of 10" in answer.content.decode()
 
 
+def test_one_address_cannot_try_many_accounts_here_either(rate_limits, settings):
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login_address": "3/minute"}
+    users.create_user(name="A", email="a@example.com", role="admin", password=PASSWORD)
+    for number in range(3):
+        Client().post("/admin/login/", {"username": f"{number}@example.com", "password": "wrong"})
+    right = {"username": "a@example.com", "password": PASSWORD}
+    answer = Client().post("/admin/login/", right)
+    assert "Over the limit of 3" in answer.content.decode()
+    assert Client(REMOTE_ADDR="10.0.0.9").post("/admin/login/", right).status_code == 302
+
+
 @pytest.mark.parametrize(
     "path", ["user", "pool", "apikey", "auditentry", "idempotencyrecord", "refreshtoken"]
 )

@@ -115,10 +115,14 @@ def test_bad_rows_are_told_and_the_good_ones_kept(tmp_path):
     assert User.objects.get(role="admin").name == "Boss"
 
 
-def test_the_first_bad_rows_are_told_without_a_report(tmp_path):
-    done = run("import_users", ndjson(tmp_path / "rows", [{"phone": "x"}] * 7))
+@pytest.mark.parametrize("reported", [True, False])
+def test_the_first_bad_rows_are_told_with_and_without_a_report(tmp_path, reported):
+    report = tmp_path / "bad"
+    more = ("--report", report) if reported else ()
+    done = run("import_users", ndjson(tmp_path / "rows", [{"phone": "x"}] * 7), *more)
     assert done.code == 1
     assert done.words.count("line ") == 5
+    assert (str(report) if reported else "--report FILE") + " lists all of them" in done.words
     assert done.words.endswith("No row could be imported.")
 
 

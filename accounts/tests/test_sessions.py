@@ -268,3 +268,35 @@ def test_login_is_limited_per_address_and_account(rate_limits, anonymous, alice)
     assert log_in(anonymous, email="bob@example.com").status_code == 401
     elsewhere = {"email": "alice@example.com", "password": PASSWORD}
     assert anonymous.post(f"{AUTH}login", elsewhere, REMOTE_ADDR="10.1.1.1").status_code == 200
+
+
+def test_one_address_cannot_try_many_accounts(rate_limits, settings, anonymous, alice):
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login_address": "5/minute"}
+    answers = [log_in(anonymous, email=f"{n}@example.com") for n in range(6)]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    assert [answer["RateLimit-Limit"] for answer in answers] == ["5"] * 6
+    assert answers[1]["RateLimit-Remaining"] == "3", "of two limits the nearer one is told"
+    assert log_in(anonymous).status_code == 429
+    elsewhere = {"email": "alice@example.com", "password": PASSWORD}
+    assert anonymous.post(f"{AUTH}login", elsewhere, REMOTE_ADDR="10.1.1.1").status_code == 200
+    settings.RATE_LIMITS_ON = False
+    assert log_in(anonymous).status_code == 200
+
+
+def test_one_address_cannot_register_many(rate_limits, settings, anonymous):
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"register": "3/minute"}
+
+    def register(number, **more):
+        body = {"name": "Ann", "email": f"ann{number}@example.com", "password": "12345678"}
+        return anonymous.post(f"{AUTH}register", body, **more)
+
+    assert [register(number).status_code for number in range(4)] == [201] * 3 + [429]
+    assert User.objects.count() == 3
+    assert register(4, REMOTE_ADDR="10.1.1.1").status_code == 201
+    refused = register(5)
+    assert refused.json()["code"] == "rate_limited"
+    assert int(refused["Retry-After"]) >= 1
+    # What else is behind the same door stays open.
+    assert anonymous.post(f"{AUTH}refresh", {"refresh_token": "x"}).status_code == 401
+    settings.RATE_LIMITS_ON = False
+    assert register(6).status_code == 201

@@ -236,6 +236,14 @@ def test_reading_one_event(as_service, subscription):
     assert (body["status"], body["cause"]) == ("retrying", "unknown_subscription")
 
 
+@pytest.mark.parametrize("kind", ["BUY", "view", ""])
+def test_an_unknown_type_is_told_those_there_are(shop, subscription, kind):
+    refused = problem(
+        shop.post(URL, event(subscription_id=subscription.pk, type=kind)), 422, "validation_error"
+    )
+    assert f"Not one of VIEW, CLICK, REDEEM: '{kind}'" in refused["errors"][0]["detail"]
+
+
 @pytest.mark.parametrize(
     ("currency", "sent", "shown", "total"),
     [

@@ -129,7 +129,10 @@ def test_bad_rows_are_told_by_line(world, tmp_path):
     assert (done.code, done.data["accepted"], done.data["failed"]) == (3, 2, len(wrong))
     expected = [(line, code) for line, (_, code) in enumerate(wrong, 2)]
     assert sorted(bad_rows(report)) == expected
-    assert "secret" not in report.read_text()
+    text = report.read_text()
+    assert "secret" not in text
+    assert "customer_id: Nothing with this id was imported." in text
+    assert "Not one of VIEW, CLICK, REDEEM: 'LIKE'" in text
 
 
 def test_numbers_are_ids_too_and_subscriptions_name_both(db, tmp_path):

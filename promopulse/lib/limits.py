@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, wraps
+from ipaddress import IPv6Address, IPv6Network
 from typing import TypeVar
 
 import redis
@@ -102,12 +103,24 @@ def limited_by_address(
 
 
 def address_of(request: HttpRequest) -> str:
-    """The caller's address: the peer's, or what the outermost trusted proxy saw."""
+    """The caller's address: the peer's, or what the outermost trusted proxy saw.
+
+    Of an IPv6 address its network of 64 bits, since whoever has one of those has all of it.
+    """
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    address = str(request.META.get("REMOTE_ADDR") or "unknown")
     if settings.TRUSTED_PROXIES and forwarded:
         hops = [hop.strip() for hop in forwarded.split(",")]
-        return str(hops[-min(settings.TRUSTED_PROXIES, len(hops))])
-    return str(request.META.get("REMOTE_ADDR") or "unknown")
+        address = hops[-min(settings.TRUSTED_PROXIES, len(hops))]
+    return _network(address) if ":" in address else address
+
+
+def _network(address: str) -> str:
+    try:
+        known = IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(known.ipv4_mapped or IPv6Network((known, 64), strict=False))
 
 
 def forget_all() -> None:

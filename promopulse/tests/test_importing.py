@@ -13,6 +13,7 @@ from promopulse.lib.importing import columns
 from promopulse.lib.importing.columns import Columns
 from promopulse.lib.importing.ids import Ids
 from promopulse.lib.importing.reading import BadRow, Source
+from promopulse.lib.importing.reporting import Report
 
 ROWS = [{"id": 1, "name": 'Ä, "b"'}, {"id": 2, "name": "c"}]
 
@@ -143,6 +144,22 @@ def test_columns_are_fields_or_metadata():
     for wrong in ("{", "[]", 3, "\ud800"):
         with pytest.raises(Invalid, match="JSON object"):
             split({"metadata": wrong})
+
+
+def test_what_is_said_of_a_field_names_the_column_of_the_file():
+    renamed = Columns({"user_id", "at"}, {"segment": "user_id"}, {"customer_id": "user_id"})
+    report = Report(())
+    report.speak_of(renamed)
+    wrong = Invalid("user_id", "An id is expected.")
+    report.refused(1, wrong)
+    for number, column in enumerate(("segment", "user_id"), 2):
+        renamed.split({column: "x", "at": 1})
+        report.refused(number, wrong)
+    assert report.outcome(3).words.splitlines()[:3] == [
+        "line 1: user_id: An id is expected. (invalid)",
+        "line 2: segment: An id is expected. (invalid)",
+        "line 3: user_id: An id is expected. (invalid)",  # by now it has two names
+    ]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,22 @@ def test_health_is_limited_per_address(few, client, path):
 
 
 @pytest.mark.parametrize(
+    ("address", "counted_as"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("10.0.0.1:5000", "10.0.0.1:5000"),
+        ("", "unknown"),
+    ],
+)
+def test_whoever_has_one_address_of_a_network_is_one_caller(rf, address, counted_as):
+    assert limits.address_of(rf.get("/", REMOTE_ADDR=address)) == counted_as
+
+
+@pytest.mark.parametrize(
     ("proxies", "expected"), [(0, "127.0.0.1"), (1, "9.9.9.9"), (2, "8.8.8.8"), (5, "7.7.7.7")]
 )
 def test_only_trusted_proxies_say_who_calls(settings, rf, proxies, expected):

@@ -17,7 +17,7 @@ from accounts.api.serializers import (
     TokensOut,
     UserOut,
 )
-from accounts.api.throttles import PerLogin, per_caller
+from accounts.api.throttles import PerLogin, per_address, per_caller
 from accounts.roles import Permission
 from accounts.services import sessions
 from accounts.services.sessions import Session
@@ -59,14 +59,15 @@ def _session(session: Session, status: int = 200) -> Response:
     return Response(shaped.data, status=status)
 
 
-class SessionViewSet(ApiViewSet):
-    """For people who have no access token, or whose token is about to end."""
+class RegisterViewSet(ApiViewSet):
+    """For people who are not known yet."""
 
-    authentication_classes = ()  # an expired token beside the body must not get in the way
+    authentication_classes = ()
+    throttle_classes = (per_address("register"),)
     idempotent = False
     access = Permission.OPEN
-    bodies = {"register": RegisterIn, "refresh": RefreshIn, "logout": RefreshIn}
-    refusals = {"register": ("email_taken",), "refresh": ("not_authenticated",)}
+    bodies = {"register": RegisterIn}
+    refusals = {"register": ("email_taken",)}
 
     @extend_schema(
         summary="Become a customer",
@@ -82,6 +83,16 @@ class SessionViewSet(ApiViewSet):
     )
     def register(self, request: Request) -> Response:
         return _session(sessions.register(**self.body()), status=201)
+
+
+class SessionViewSet(ApiViewSet):
+    """For people whose access token is about to end, or did."""
+
+    authentication_classes = ()  # an expired token beside the body must not get in the way
+    idempotent = False
+    access = Permission.OPEN
+    bodies = {"refresh": RefreshIn, "logout": RefreshIn}
+    refusals = {"refresh": ("not_authenticated",)}
 
     @extend_schema(
         summary="Rotate a refresh token",
@@ -106,7 +117,7 @@ class LoginViewSet(ApiViewSet):
     """Log in: the same answer, as late, for an unknown e-mail and for a wrong password."""
 
     authentication_classes = ()
-    throttle_classes = (PerLogin,)
+    throttle_classes = (per_address("login_address"), PerLogin)
     idempotent = False
     access = Permission.OPEN
     bodies = {"login": LoginIn}

@@ -34,6 +34,7 @@ class Columns:
         self._fields = frozenset(fields)
         self._renames = dict(renames or {})
         self._aliases = dict(aliases or {})
+        self._spellings: dict[str, set[str]] = {}
 
     def split(self, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The fields that say something, and the metadata. Raises Invalid."""
@@ -49,8 +50,14 @@ class Columns:
                 if name in found:
                     raise Invalid(name, "Two columns are this field.", "twice")
                 found[name] = value
+                self._spellings.setdefault(name, set()).add(column)
         own = metadata.pop(METADATA, None)
         return found, metadata if own is None else as_metadata(own) | metadata
+
+    def spelled(self, field: str) -> str:
+        """What the file calls a field, for words about it; the field's own name if that varies."""
+        spellings = self._spellings.get(field, set())
+        return next(iter(spellings)) if len(spellings) == 1 else field
 
 
 def as_metadata(value: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What became of the rows: counts for the end, bad rows for `--report`, nothing of their data."""
 
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 
 from promopulse.lib.commands import Exit, Outcome
 from promopulse.lib.errors import DomainError
+from promopulse.lib.importing.columns import Columns
 
 FAILED = "failed"
 _SHOWN = 5
@@ -23,11 +25,17 @@ class Report:
         self.counts: Counter[str] = Counter(dict.fromkeys((*names, FAILED), 0))
         self._names = names
         self._samples: list[str] = []
+        self._path = ""
         self._file: Any = None
+        self._spelled: Callable[[str], str] = str
 
     def write_to(self, path: str) -> None:
         """Keep every bad row in this file, as NDJSON. Raises OSError."""
-        self._file = open(path, "wb")  # noqa: SIM115
+        self._file, self._path = open(path, "wb"), path  # noqa: SIM115
+
+    def speak_of(self, columns: Columns) -> None:
+        """Call fields what the file calls them."""
+        self._spelled = columns.spelled
 
     def __enter__(self) -> "Report":
         return self
@@ -50,17 +58,18 @@ class Report:
         if self._file is not None:
             row = {"line": line, "code": code, "detail": detail}
             self._file.write(msgspec.json.encode(row) + b"\n")
-        elif self.counts[FAILED] <= _SHOWN:
+        if self.counts[FAILED] <= _SHOWN:
             self._samples.append(f"line {line}: {detail} ({code})")
         elif self.counts[FAILED] == _SHOWN + 1:
-            self._samples.append("More rows are bad; --report FILE lists all of them.")
+            where = f"{self._path} lists" if self._path else "--report FILE lists"
+            self._samples.append(f"More rows are bad; {where} all of them.")
 
     def refused(self, line: int, refusal: DomainError) -> None:
         """A row a rule said no to. The code of a wrong field is the field's."""
         code, detail = refusal.code, refusal.detail
         if refusal.errors:
             first = refusal.errors[0]
-            field = first["pointer"].lstrip("/")
+            field = self._spelled(first["pointer"].lstrip("/"))
             code, detail = first["code"], f"{field}: {first['detail']}" if field else detail
         self.bad(line, code, detail)
 
