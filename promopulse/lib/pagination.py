@@ -15,18 +15,21 @@ from rest_framework.utils.urls import replace_query_param
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
-MAX_OFFSET = 1_000_000
+MAX_OFFSET = 100_000  # what is passed over costs as much as what is shown
 COUNTED_TO = 10_000
 
 
-def whole_number(request: Request, name: str, default: int, low: int, high: int) -> int:
+def whole_number(
+    request: Request, name: str, default: int, low: int, high: int, hint: str = ""
+) -> int:
     """A query parameter as an int within its bounds. Raises ValidationError naming it."""
     text = request.query_params.get(name, "")
     if not text:
         return default
     fits = text.isascii() and text.isdigit() and len(text) <= len(str(high))
     if not (fits and low <= int(text) <= high):
-        raise ValidationError({name: f"A whole number from {low} to {high} is expected."})
+        words = f"A whole number from {low} to {high} is expected.{hint}"
+        raise ValidationError({name: words})
     return int(text)
 
 
@@ -36,7 +39,8 @@ class LimitOffset(BasePagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.url = request.build_absolute_uri()
         self.limit = whole_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
-        self.offset = whole_number(request, "offset", 0, 0, MAX_OFFSET)
+        hint = " Rows further on are found with a filter."
+        self.offset = whole_number(request, "offset", 0, 0, MAX_OFFSET, hint)
         rows = list(queryset[self.offset : self.offset + self.limit + 1])
         self.more = len(rows) > self.limit
         # A page that is the whole list has counted it already.

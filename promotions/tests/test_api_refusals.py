@@ -195,6 +195,7 @@ def test_moves_with_wrong_bodies(as_service, path, body, pointer):
         ("limit=ten", "/limit"),
         ("limit=%D9%A1", "/limit"),
         ("offset=-1", "/offset"),
+        ("offset=100001", "/offset"),
         ("offset=99999999999999999999", "/offset"),
         ("status=gone", "/status"),
         ("effective_status=active", "/effective_status"),
