@@ -93,10 +93,14 @@ class DailyUse(models.Model):
     pk = models.CompositePrimaryKey("promotion_id", "user_id", "day")
     # Written by triggers that have found both rows, on a path too hot to ask again.
     promotion = models.ForeignKey(
-        Promotion, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+        Promotion,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     user = models.ForeignKey(
-        User, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+        User, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
     )
     day = models.DateField()
     used = models.PositiveIntegerField()
@@ -133,12 +137,16 @@ class Granted(models.Model):
     """
 
     # The trigger looks both up; key checks would lock rows that others are waiting for. Neither a
-    # user nor an active promotion is ever deleted.
+    # user nor an active promotion is ever deleted, so nobody has to look here for what is left.
     promotion = models.ForeignKey(
-        Promotion, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+        Promotion,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     user = models.ForeignKey(
-        User, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+        User, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
     )
     currency = models.CharField(max_length=3)
     cart_value = money.MoneyField()

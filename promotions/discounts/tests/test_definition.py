@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from promopulse.lib import money
 from promopulse.lib.errors import Invalid, VersionConflict
@@ -222,6 +223,41 @@ def test_an_amount_and_another_currency_at_once():
     other.join()
     assert len(refused) == 1
     assert not Discount.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_discount_and_the_activation_at_once():
+    """Whoever comes second finds it active."""
+    draft = DraftCampaignFactory()
+    refused = []
+
+    def change():
+        try:
+            services.set_discount(draft.pk, values=FLAT)
+        except FieldLocked as error:
+            refused.append(error)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=change)
+    with transaction.atomic():
+        promotions.change_status(draft.pk, status="active")
+        other.start()
+        other.join(0.3)
+        assert other.is_alive(), "waits for the promotion"
+    other.join()
+    assert len(refused) == 1
+    assert given(draft)["discount_flat"] is None
+
+
+def test_a_draft_goes_without_a_look_at_all_that_was_ever_granted():
+    draft = DraftCampaignFactory(budget=10)
+    with CaptureQueriesContext(connection) as queries:
+        promotions.delete_promotion(draft.pk)
+    asked = " ".join(query["sql"] for query in queries)
+    assert "discounts_discount" in asked
+    for table in ("reservation", "redemption", "dailyuse"):
+        assert f"discounts_{table}" not in asked
 
 
 def test_decimals_in_sql_are_those_of_money():
