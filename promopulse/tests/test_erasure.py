@@ -24,6 +24,10 @@ from engagement.processing import retries
 from engagement.tests.factories import event, send, send_and_process
 from promopulse.tests import places
 from promopulse.tests.commands import run
+from promotions.coupons.services.assigning import assign
+from promotions.coupons.services.batches import generate
+from promotions.coupons.services.redeeming import redeem
+from promotions.coupons.tests.factories import BookFactory
 from promotions.discounts.tests.carts import APPLY, REDEMPTIONS, RESERVATIONS, cart
 from promotions.discounts.tests.factories import CampaignFactory
 from promotions.models import Budget
@@ -99,6 +103,10 @@ class World:
             )
             assert joined.status_code == 201
         self.subscription = Subscription.objects.get(user=self.canary, promotion=self.promotion)
+        book = BookFactory.create()
+        generate(book.pk, count=3)
+        (coupon,) = assign(book.pk, user_id=self.canary.pk, source_id=SOURCE_ID)
+        redeem(coupon.code, user_id=self.canary.pk, metadata=SAID)
         self.events()
 
     def client(self, user: User) -> APIClient:
@@ -139,6 +147,8 @@ def test_nobody_knows_them_afterwards(log):
     assert {
         "public.accounts_user",
         "public.subscriptions_subscription",
+        "public.coupons_couponredemption",
+        "public.coupons_assignrequest",
         "public.engagement_event",
         "public.engagement_ingestbatch",
         "public.engagement_retryevent",
@@ -164,6 +174,7 @@ def test_nobody_knows_them_afterwards(log):
         "refresh_tokens": 1,
         "answers": 3,
         "subscriptions": 2,
+        "coupons": 2,
         "waiting": 1,
         "retrying": 1,
         "letters": 2,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 
 from accounts import audit
 from promopulse.lib import money
@@ -106,7 +107,10 @@ def delete_promotion(promotion_id: int, *, reason: str = "") -> None:
         if promotion.status != Status.DRAFT:
             raise PromotionInUse(status=str(promotion.status))
         audit.record("promotion.delete", promotion, before=_values(promotion), reason=reason)
-        promotion.delete()
+        try:
+            promotion.delete()
+        except ProtectedError:
+            raise PromotionInUse("The promotion is that of a coupon book.") from None
 
 
 def duplicate(promotion_id: int, *, reason: str = "") -> Promotion:

@@ -16,6 +16,7 @@ from promotions.coupons.services import assigning, holding
 from promotions.coupons.states import State
 from promotions.coupons.tests.factories import BookFactory, held, made, named
 from promotions.discounts.tests.factories import CampaignFactory
+from promotions.tests.factories import PromotionFactory
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1"
@@ -223,6 +224,15 @@ def test_exports_stream_and_are_masked_for_those_who_may_not_redeem(as_role, sho
     assert rows(as_role("marketer"))[0]["code"] == "GO***-A"
     assert [row["code"] for row in rows(shop, "&state=ASSIGNED")] == [coupon.code]
     assert shop.get(f"{url}x").status_code == 422
+
+
+def test_the_promotion_of_a_book_is_not_deleted(as_role):
+    draft = PromotionFactory()
+    BookFactory(promotion=draft)
+    response = as_role("marketer").delete(f"{API}/promotions/{draft.pk}")
+    assert problem(response) == (
+        409, "promotion_in_use", "The promotion is that of a coupon book.",
+    )  # fmt: skip
 
 
 # A coupon's life
