@@ -19,7 +19,7 @@ from accounts.services.users import create_user
 from engagement import ingest
 from engagement.importing import count_here, settled
 from engagement.models import DeadLetterEvent, ProcessedEvent, RetryEvent
-from promopulse.demo import story, world
+from promopulse.demo import coupons, story, world
 from promopulse.demo.story import Setting
 from promopulse.demo.world import Campaign, Person
 from promopulse.lib.importing.reading import Row
@@ -55,6 +55,7 @@ class Builder:
         pool_id = self._pool()
         for campaign in world.CAMPAIGNS:
             self.settings[campaign.key] = self._campaign(campaign, pool_id)
+        self.made["books"] += coupons.build(self.users)
         self._opt_ins()
         self._events()
 

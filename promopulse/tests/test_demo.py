@@ -15,6 +15,7 @@ from promopulse.lib.invariants import violations
 from promopulse.lib.time import db_now
 from promopulse.management.commands.audit import INVARIANTS
 from promopulse.tests.commands import run
+from promotions.coupons.models import Coupon, CouponBook
 from promotions.discounts.models import Redemption, Reservation, Reversal
 from promotions.models import Promotion
 from promotions.states import EffectiveStatus, Status
@@ -36,6 +37,7 @@ def everything():
     """Every row that a second run must not touch or double."""
     models = (
         *(User, Pool, Promotion, Subscription, Event, DeadLetterEvent, ApiKey, AuditEntry),
+        *(CouponBook, Coupon),
         *(Redemption, Reservation, Reversal),
     )
     return {model: list(model.objects.order_by("pk").values()) for model in models}
@@ -70,6 +72,15 @@ def test_the_whole_world_is_built_once(anonymous):
         assert user.role == role
         assert user.check_password(password)
     assert Pool.objects.get(name="Beta Testers").user_count == 12
+    assert made["books"] == 2
+    alice = User.objects.by_email("alice@example.com")
+    summer = CouponBook.objects.get(name="Summer Sale 2026")
+    assert summer.coupons.filter(assigned_to=alice, state="ASSIGNED").count() == 4
+    assert (summer.max_assignments_per_user, summer.allow_multi_redemption) == (5, False)
+    vip = CouponBook.objects.get(name="VIP Rewards")
+    assert (vip.max_redemptions_per_user, vip.allow_multi_redemption) == (3, True)
+    states = set(Coupon.objects.values_list("state", flat=True))
+    assert states == {"UNASSIGNED", "ASSIGNED", "LOCKED", "REDEEMED"}
     groups = DeadLetterEvent.objects.values_list("cause").annotate(Count("id"))
     assert dict(groups) == {
         "promotion_not_active": 12,

@@ -9,8 +9,8 @@ from promopulse.lib import commands
 from promopulse.lib.commands import Exit, Outcome, Stop
 
 _WORLD = (
-    *("users", "pools", "promotions", "redemptions", "subscriptions", "events", "dead_letters"),
-    "api_keys",
+    *("users", "pools", "promotions", "redemptions", "books", "subscriptions", "events"),
+    *("dead_letters", "api_keys"),
 )
 
 
