@@ -1,9 +1,11 @@
-"""Forms of the admin: log in, and one user."""
+"""Forms: log in, and one user."""
 
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import AuthenticationForm as PlainAuthenticationForm
 from django.core.validators import MaxLengthValidator
+from django.http import HttpRequest
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
@@ -15,12 +17,16 @@ from accounts import pii
 from accounts.models import User
 from accounts.services import users
 from promopulse.lib import limits
+from promopulse.lib.errors import REASONS
 
 MAX_PASSWORD = 128
 
 
-class LoginForm(AuthenticationForm):
-    """The admin's log-in form, limited like the API's."""
+class _Limited:
+    """A log-in form that is limited like the API's route, together with it."""
+
+    request: HttpRequest | None
+    cleaned_data: dict[str, Any]
 
     def clean(self) -> dict[str, Any]:
         account = pii.email_index(self.cleaned_data.get("username") or "").hex()
@@ -28,9 +34,27 @@ class LoginForm(AuthenticationForm):
         for rate, who in (("login_address", (address,)), ("login", (address, account))):
             verdict = limits.hit(rate, *who)
             if verdict is not None and not verdict.allowed:
-                raise forms.ValidationError(verdict.refusal().detail, code="rate_limited")
-        cleaned: dict[str, Any] = super().clean()
+                refusal = verdict.refusal()
+                raise forms.ValidationError(refusal.detail, "rate_limited", refusal.params)
+        cleaned: dict[str, Any] = super().clean()  # type: ignore[misc]
         return cleaned
+
+
+class LoginForm(_Limited, AuthenticationForm):
+    """The admin's."""
+
+
+class PageLoginForm(_Limited, PlainAuthenticationForm):
+    """That of the pages: for customers too, in the API's words."""
+
+    error_messages = {"invalid_login": REASONS["invalid_credentials"].sentence}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "E-mail"
+        self.fields["username"].widget = forms.EmailInput(
+            attrs={"autocomplete": "username", "autofocus": True, "maxlength": 254}
+        )
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):

@@ -24,6 +24,11 @@ INGEST_PATH = "/api/v1/events/ingest"
 # The published curl lines of the first README, which had no prefix.
 _UNPREFIXED = re.compile(r"/(?:promotions|subscriptions|users|events/ingest)(?:/|$)")
 
+_SLASH_OPTIONAL = (
+    *(_API, "/health", "/metrics", "/docs", "/redoc", "/problems"),
+    *("/login", "/logout", "/my", "/desk"),
+)
+
 _STRICT_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -135,7 +140,7 @@ class RequestContext:
         path = request.path_info
         if _UNPREFIXED.match(path):
             path = f"{_API}v1{path}"
-        if path.startswith((_API, "/health", "/metrics", "/docs", "/redoc", "/problems")):
+        if path.startswith(_SLASH_OPTIONAL):
             path = path.rstrip("/")
         if path != request.path_info:
             request.path_info = request.path = path

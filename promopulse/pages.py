@@ -41,6 +41,13 @@ def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
     return _error(request, "permission_denied")
 
 
+def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without its token: sent by another site, or from a page of an earlier session."""
+    words = "This form was not from here, or from before you logged in. Load the page anew."
+    shown = {"reason": REASONS["permission_denied"], "detail": words}
+    return render(request, "error.html", shown, status=403)
+
+
 def missing(request: HttpRequest, exception: Any = None) -> HttpResponse:
     return _error(request, "not_found")
 

@@ -211,6 +211,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
+CSRF_FAILURE_VIEW = "promopulse.pages.forged"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SILENCED_SYSTEM_CHECKS = [
@@ -333,10 +334,10 @@ WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [*Compressor.SKIP_COMPRESS_EXTENSIONS, "ma
 LOGGING_CONFIG = "promopulse.lib.logs.configure"
 LOGGING = {"level": os.environ.get("LOG_LEVEL", "INFO")}
 
+DEMO = env_flag("DEMO", False)
+
 # Shown on every page of the admin: which installation this is.
-ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL") or (
-    "Demo" if env_flag("DEMO", False) else ""
-)
+ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL") or ("Demo" if DEMO else "")
 
 UNFOLD = {
     "SITE_TITLE": "PromoPulse",

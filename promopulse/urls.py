@@ -1,4 +1,4 @@
-"""Every route: the API under /api/v1/, the admin, the docs, health, the start page."""
+"""Every route: the API under /api/v1/, the admin, the pages, the docs, health, the start page."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -17,6 +17,7 @@ urlpatterns = [
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="ready"),
     path("metrics", metrics.scrape, name="metrics"),
+    path("", include("promopulse.shop.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("promopulse.api")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),

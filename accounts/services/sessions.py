@@ -55,6 +55,16 @@ def log_in(*, email: str, password: str) -> Session:
         return _open(user)
 
 
+def note_log_in(user: User) -> None:
+    """Somebody logged in in a browser, whose session is Django's."""
+    audit.record("user.log_in", user)
+
+
+def note_log_out(user: User) -> None:
+    """The end of a browser's session."""
+    audit.record("user.log_out", user)
+
+
 def refresh(text: str) -> Session:
     """Give a new pair for a refresh token, which is used up. Raises InvalidRefreshToken.
 

@@ -12,6 +12,7 @@ ACCOUNTS = (
 )
 PAGES = (
     ("/", "start page"),
+    ("/my", "the pages of customers: coupons, offers, activity"),
     ("/admin/", "the console of marketers and ops"),
     ("/docs", "the API, to read and to try"),
     ("/health/ready", "how it is"),

@@ -68,6 +68,16 @@ def money_text(amount: Decimal, currency: str) -> str:
     return f"{amount.normalize():f}"
 
 
+_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+
+
+def in_words(amount: Decimal, currency: str) -> str:
+    """For people to read: `$12.50`, `€1,200` (whole amounts without their zeros), `CHF 4.90`."""
+    shown = round_money(amount, currency)
+    number = f"{int(shown):,}" if shown == shown.to_integral_value() else f"{shown:,}"
+    return f"{_SYMBOLS[currency]}{number}" if currency in _SYMBOLS else f"{currency} {number}"
+
+
 class MoneyField(models.DecimalField):
     """An amount in major units; its currency stands beside it or on its promotion."""
 

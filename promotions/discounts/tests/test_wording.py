@@ -19,15 +19,15 @@ from promotions.discounts.wording import sentence
                 "max_usage_per_customer_per_day": 2,
             },
             "USD",
-            "20 % off the cart, at most 500 USD, carts from 1,100 USD, 2 a customer a day",
+            "20 % off the cart, at most $500, carts from $1,100, 2 a customer a day",
         ),
         (
             {"discount_type": "delivery", "discount_flat": Decimal("4.9")},
             "EUR",
-            "4.90 EUR off delivery, 1 a customer a day",
+            "€4.90 off delivery, 1 a customer a day",
         ),
         ({"discount_percentage": Decimal("7.50")}, "JPY", "7.5 % off the cart, 1 a customer a day"),
-        ({"discount_flat": Decimal("0.125")}, "KWD", "0.125 KWD off the cart, 1 a customer a day"),
+        ({"discount_flat": Decimal("0.125")}, "KWD", "KWD 0.125 off the cart, 1 a customer a day"),
     ],
 )
 def test_sentences(terms, currency, words):
