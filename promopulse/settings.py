@@ -256,7 +256,6 @@ REST_FRAMEWORK = {
         "rest_framework.renderers.JSONRenderer",
         "accounts.api.browsable.Pages",
     ],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_METADATA_CLASS": "accounts.api.browsable.Metadata",
     "DEFAULT_PAGINATION_CLASS": "promopulse.lib.pagination.LimitOffset",
     "DEFAULT_SCHEMA_CLASS": "accounts.api.schema.ApiSchema",

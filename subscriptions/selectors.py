@@ -5,13 +5,7 @@ from django.db.models import QuerySet
 from subscriptions.models import Subscription
 
 
-def subscriptions_of(
-    *,
-    user_id: int | None = None,
-    promotion_id: int | None = None,
-    is_active: bool | None = None,
-) -> QuerySet[Subscription]:
-    """Those of a user, of a promotion or of both, newest first: an index walk for each."""
-    wanted = {"user_id": user_id, "promotion_id": promotion_id, "is_active": is_active}
-    filters = {name: value for name, value in wanted.items() if value is not None}
-    return Subscription.objects.filter(**filters).order_by("-subscribed_at", "-id")
+def subscriptions_of(*, user_id: int | None = None) -> QuerySet[Subscription]:
+    """Those of a user, newest first; without one everybody's, to be narrowed to a promotion."""
+    rows = Subscription.objects.order_by("-subscribed_at", "-id")
+    return rows if user_id is None else rows.filter(user_id=user_id)

@@ -106,7 +106,7 @@ class ApiViewSet(ApiView, GenericViewSet):
     refuse with, for the schema.
     """
 
-    filter_backends = ()
+    filter_backends: Any = ()  # StrictBackend where there is a filterset_class
     bodies: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {}
     refusals: ClassVar[dict[str, tuple[str, ...]]] = {}
 

@@ -39,7 +39,6 @@ class EventViewSet(ApiViewSet):
 
     access = {"list": Permission.EVENTS_READ, "retrieve": Permission.EVENTS_READ}
     queryset = Event.objects.none()
-    filter_backends = ()
     pagination_class = Keyset
     keyset = ("-occurred_at", "-id")
     lookup_field = "event_id"

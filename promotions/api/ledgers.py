@@ -26,7 +26,6 @@ class BudgetViewSet(ApiViewSet):
     """The money a promotion may give away."""
 
     queryset = Budget.objects.all()
-    filter_backends = ()
     bodies = {"update": BudgetIn, "top_up": TopUpIn}
     refusals = {"update": ("field_locked",), "top_up": ("promotion_not_active", "promotion_ended")}
     access = {
@@ -66,7 +65,6 @@ class BudgetEntryViewSet(ApiViewSet):
     """The ledger of a budget, newest first."""
 
     queryset = BudgetEntry.objects.all()
-    filter_backends = ()
     pagination_class = Keyset
     access = {"list": Permission.INTERNALS_READ}
 
@@ -82,7 +80,6 @@ class HistoryViewSet(ApiViewSet):
     """What was done to a promotion, newest first."""
 
     queryset = AuditEntry.objects.all()
-    filter_backends = ()
     pagination_class = Keyset
     access = {"list": Permission.INTERNALS_READ}
 

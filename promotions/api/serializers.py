@@ -109,28 +109,6 @@ class PromotionOut(CustomerPromotionOut):
     metadata = MetadataField(required=False, help_text="Not for customers.")
 
 
-class PromotionsQuery(serializers.Serializer[Any]):
-    """Which promotions, in which order. Every order ends in the id."""
-
-    ORDERS = tuple(
-        sign + name
-        for name in ("id", "name", "start_at", "end_at", "created_at")
-        for sign in ("", "-")
-    )
-
-    status = serializers.ChoiceField(Status.choices, required=False)
-    effective_status = serializers.ChoiceField(
-        EffectiveStatus.choices, required=False, help_text="As it is at the time of the request."
-    )
-    search = serializers.CharField(
-        required=False,
-        max_length=rules.MAX_NAME,
-        help_text="In the name, in any letter case; one or two characters match the start of a "
-        "word, more match anywhere.",
-    )
-    ordering = serializers.ChoiceField(ORDERS, required=False, help_text="Default: -id.")
-
-
 class StatusIn(StrictSerializer):
     status = serializers.ChoiceField(Status.choices)
     reason = reason_field()

@@ -1,19 +1,18 @@
 """Routes of promotions: who may, which shape, one call."""
 
-from typing import Any
-
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.roles import Permission
+from promopulse.lib.filters import StrictBackend
 from promotions import selectors, services
 from promotions.api.base import PromotionsViewSet
+from promotions.api.filters import PromotionFilters
 from promotions.api.serializers import (
     CustomerPromotionOut,
     PromotionIn,
     PromotionOut,
-    PromotionsQuery,
     ReasonIn,
     StatusIn,
 )
@@ -52,7 +51,8 @@ class PromotionViewSet(PromotionsViewSet):
     """What runs when and for whom. Customers see what is active and open to them."""
 
     queryset = Promotion.objects.all()
-    filter_backends = ()
+    filter_backends = (StrictBackend,)
+    filterset_class = PromotionFilters
     bodies = {
         "create": PromotionIn,
         "partial_update": PromotionIn,
@@ -84,31 +84,11 @@ class PromotionViewSet(PromotionsViewSet):
         promotion = selectors.get_promotion(promotion_id, by_customer=self.only_of)
         return self.answer(shape, promotion, status)
 
-    @extend_schema(
-        summary="Promotions", parameters=[PromotionsQuery], responses=PromotionOut(many=True)
-    )
+    @extend_schema(summary="Promotions", responses=PromotionOut(many=True))
     def list(self, request: Request) -> Response:
-        query = PromotionsQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
         shape = CustomerPromotionOut if self.own_only else PromotionOut
-        return self.page(shape, self._wanted(**query.validated_data))
-
-    def _wanted(
-        self,
-        status: str = "",
-        effective_status: str = "",
-        search: str = "",
-        ordering: str = "-id",
-    ) -> Any:
-        promotions = selectors.readable(by_customer=self.only_of)
-        if status:
-            promotions = promotions.filter(status=status)
-        if effective_status:
-            promotions = promotions.effectively(effective_status, self.at)
-        if search:
-            promotions = promotions.filter(selectors.matching_name(search))
-        sign = "-" if ordering.startswith("-") else ""
-        return promotions.order_by(ordering, f"{sign}id")
+        promotions = selectors.readable(by_customer=self.only_of).order_by("-id")
+        return self.page(shape, self.filter_queryset(promotions))
 
     @extend_schema(summary="One promotion", responses=PromotionOut)
     def retrieve(self, request: Request, promotion_id: int) -> Response:

@@ -6,8 +6,10 @@ from rest_framework.response import Response
 
 from accounts.api.base import ApiViewSet
 from accounts.roles import Permission
+from promopulse.lib.filters import StrictBackend
 from subscriptions import selectors, services
-from subscriptions.api.serializers import ListQuery, NothingIn, SubscribeIn, SubscriptionOut
+from subscriptions.api.filters import SubscriptionFilters
+from subscriptions.api.serializers import NothingIn, SubscribeIn, SubscriptionOut
 from subscriptions.models import Subscription
 
 _EXAMPLE = OpenApiExample(
@@ -26,6 +28,8 @@ class SubscriptionViewSet(ApiViewSet):
     """A user's opt-ins to promotions: one per pair, deactivated but never deleted."""
 
     queryset = Subscription.objects.all()
+    filter_backends = (StrictBackend,)
+    filterset_class = SubscriptionFilters
     serializer_class = SubscriptionOut
     bodies = {"create": SubscribeIn, "deactivate": NothingIn, "reactivate": NothingIn}
     refusals = {
@@ -40,17 +44,10 @@ class SubscriptionViewSet(ApiViewSet):
         "reactivate": Permission.SUBSCRIBE,
     }
 
-    @extend_schema(
-        summary="Subscriptions of a user or of a promotion, newest first",
-        parameters=[ListQuery],
-    )
+    @extend_schema(summary="Subscriptions of a user or of a promotion, newest first")
     def list(self, request: Request) -> Response:
-        query = ListQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        wanted = query.validated_data
-        if self.own_only:
-            self.must_be_own(wanted.setdefault("user_id", request.user.pk))
-        return self.page(SubscriptionOut, selectors.subscriptions_of(**wanted))
+        rows = selectors.subscriptions_of(user_id=self.only_of)
+        return self.page(SubscriptionOut, self.filter_queryset(rows))
 
     @extend_schema(
         summary="Opt a user in to a promotion",
