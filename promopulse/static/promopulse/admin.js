@@ -1,12 +1,14 @@
-// The search boxes of the choices have no name of their own: they take that of their field.
+// The boxes of the choices have no name of their own: they take that of their field.
 (() => {
+  const BOXES =
+    ".select2-search__field, .select2-selection--single, .select2-selection__rendered";
   const name = (box) => {
     const field = box.closest("[class*=field-], .form-row, td, div");
     const label = field && field.querySelector("label");
-    box.setAttribute("aria-label", label ? `Search: ${label.textContent.trim()}` : "Search");
+    box.setAttribute("aria-label", label ? label.textContent.trim() : "Search");
   };
   const nameAll = () =>
-    document.querySelectorAll(".select2-search__field:not([aria-label])").forEach(name);
+    document.querySelectorAll(BOXES).forEach((box) => box.hasAttribute("aria-label") || name(box));
   window.addEventListener("load", () => setTimeout(nameAll));
   document.addEventListener("focusin", nameAll);
 })();

@@ -25,6 +25,14 @@ PAGES = [
     ("omar", "/admin/accounts/auditentry/"),
     ("admin", "/admin/accounts/apikey/"),
     ("admin", "/admin/accounts/user/"),
+    ("admin", "/admin/accounts/user/4/change/"),
+    ("admin", "/admin/accounts/user/4/reveal/"),
+    ("admin", "/admin/accounts/user/4/erase/"),
+    ("admin", "/admin/accounts/job/"),
+    ("mia", "/admin/promotions/promotion/1/change/?tab=performance"),
+    ("mia", "/admin/promotions/promotion/1/change/?tab=history"),
+    ("mia", "/admin/promotions/promotion/1/why-not/"),
+    ("mia", "/admin/promotions/promotion/move/activate/?ids=9"),
 ]
 
 
