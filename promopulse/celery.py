@@ -46,6 +46,7 @@ def keep_our_logging(**_kwargs: object) -> None:
 
 
 @task_postrun.connect
-def give_back_connection(**_kwargs: object) -> None:
+def give_back_connection(task: Any, **_kwargs: object) -> None:
     """To the pool, which looks after it: one that has died is replaced at the next task."""
-    close_old_connections()
+    if not task.request.is_eager:  # then it is its caller's
+        close_old_connections()
