@@ -22,9 +22,9 @@ PROMOTIONS = 200
 HOURS = 24
 
 _FILL = f"""
-INSERT INTO accounts_user (id, name, source_id, role, metadata, is_active, token_version,
-        created_at, password)
-    SELECT n, 'bench', 'bench:' || n, 'customer', '{{}}', true, 0, now(), ''
+INSERT INTO accounts_user (id, name, source_id, role, metadata, is_active, may_reveal,
+        token_version, created_at, password)
+    SELECT n, 'bench', 'bench:' || n, 'customer', '{{}}', true, false, 0, now(), ''
     FROM generate_series(1, {USERS}) n;
 INSERT INTO promotions_promotion (id, name, description, start_at, end_at, timezone, currency,
         is_targeted, status, activated_at, pause_reason, metadata, version, created_at, updated_at)
