@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from django.db import transaction
+from django.db import connection, transaction
 from msgspec import Struct
 
 from engagement import doorbell, metrics, wire
 from engagement.window import Events, Window
-from promopulse.lib import context, sql
+from promopulse.lib import context
+from promopulse.lib.direct import Statement
 from promopulse.lib.strict_json import Unreadable
 
 CONFLICT_WORDS = "An event with this id but other fields was accepted before."
@@ -52,31 +53,35 @@ SYSTEM = Caller()
 _CALLER_MAY = """
     CASE
         WHEN %(key_id)s::bigint IS NOT NULL THEN EXISTS (
-            SELECT FROM accounts_apikey WHERE id = %(key_id)s AND revoked_at IS NULL)
+            SELECT FROM accounts_apikey WHERE id = %(key_id)s::bigint AND revoked_at IS NULL)
         WHEN %(user_id)s::bigint IS NOT NULL THEN EXISTS (
-            SELECT FROM accounts_user WHERE id = %(user_id)s AND is_active
+            SELECT FROM accounts_user WHERE id = %(user_id)s::bigint AND is_active
                 AND role IN ('ops', 'admin') AND token_version = %(token_version)s::int)
         ELSE true
     END"""
 
-_STORE = f"""
+_STORE = Statement(
+    "store",
+    f"""
 WITH caller AS MATERIALIZED (SELECT {_CALLER_MAY} AS may),
 known AS MATERIALIZED (
     SELECT event_id, digest FROM engagement_processedevent
-    WHERE event_id = ANY(string_to_array(%(ids)s, ','))
+    WHERE event_id = ANY(string_to_array(%(ids)s::text, ','))
 ),
 stored AS (
     INSERT INTO engagement_ingestbatch (origin, client, request_id, received_at, accepted, body,
         attempts, processed, duplicates, conflicts, retrying, dead)
-    SELECT 'api', %(client)s, %(request_id)s, %(received_at)s, %(accepted)s, %(body)s,
+    SELECT 'api', %(client)s, %(request_id)s, %(received_at)s::timestamptz, %(accepted)s::int,
+        %(body)s::text,
         0, 0, 0, 0, 0, 0
     FROM caller WHERE may AND %(accepted)s::int > 0
         AND (%(known_filtered)s::boolean OR NOT EXISTS (SELECT FROM known))
     RETURNING id
 )
-SELECT (SELECT may FROM caller), (SELECT id FROM stored),
-    (SELECT jsonb_object_agg(event_id, digest) FROM known)
-"""
+SELECT (SELECT may FROM caller)::text, (SELECT id FROM stored)::text,
+    (SELECT jsonb_object_agg(event_id, digest) FROM known)::text
+""",
+)
 
 
 def ingest_body(
@@ -141,7 +146,10 @@ def ingest_events(
         if over and window:
             _refuse(over, again, window, outcome)
     if outcome.batch_id is not None:
-        transaction.on_commit(doorbell.ring)
+        if connection.in_atomic_block:
+            transaction.on_commit(doorbell.ring)
+        else:
+            doorbell.ring()
     rejected.sort(key=lambda one: one.index)
     metrics.ingested(outcome.accepted, outcome.duplicates, rejected)
     return outcome
@@ -217,22 +225,21 @@ def _store(
 
     When there are some, and they were not filtered out, nothing is inserted.
     """
-    may, batch_id, known = sql.fetch_one(
-        _STORE,
+    may, batch_id, known = _STORE.fetch_one(
         {
-            "key_id": caller.key_id,
-            "user_id": caller.user_id,
-            "token_version": caller.token_version,
+            "key_id": str(caller.key_id) if caller.key_id else None,
+            "user_id": str(caller.user_id) if caller.user_id else None,
+            "token_version": str(caller.token_version),
             "client": caller.client if caller != SYSTEM else "",
             "request_id": context.request_id.get(),
-            "received_at": now,
-            "accepted": len(fresh),
+            "received_at": now.isoformat(),
+            "accepted": str(len(fresh)),
             "body": wire.encode([stored for _, stored in fresh.values()]),
             # No id holds a comma, and an array costs the client more than all the rest.
             "ids": ",".join([*fresh, *over]),
-            "known_filtered": known_filtered,
+            "known_filtered": "true" if known_filtered else "false",
         },
     )
-    if not may:
+    if may != "true":
         raise CallerGone()
-    return batch_id, msgspec.json.decode(known or "{}")  # Django leaves jsonb as text
+    return int(batch_id) if batch_id else None, msgspec.json.decode(known or "{}")

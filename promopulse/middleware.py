@@ -71,7 +71,7 @@ class RequestContext:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
-        offered = request.headers.get("X-Request-ID", "")
+        offered = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = (
             offered if _REQUEST_ID.fullmatch(offered) else f"{random.getrandbits(128):032x}"
         )

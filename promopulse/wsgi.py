@@ -7,19 +7,41 @@ from io import BytesIO
 from typing import Any
 
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promopulse.settings")
 
 _BOUNDARY = re.compile(r';\s*(boundary=(?:"[^"]*"|[^\s";]*))', re.IGNORECASE)
 _django = get_wsgi_application()
 
+from engagement import doorbell  # noqa: E402  these need Django set up
+from promopulse.middleware import INGEST_PATH  # noqa: E402
+
+doorbell.load()
+
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Django, behind two small corrections of what the server hands over."""
     _only_utf8(environ)
     _measure(environ)
+    if environ.get("PATH_INFO") == INGEST_PATH and environ["REQUEST_METHOD"] == "POST":
+        return _without_signals(environ, start_response)
     return _django(environ, start_response)
+
+
+def _without_signals(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """What Django's handler does, but for the signals around a request.
+
+    Of their receivers ingest needs one: that which gives the database connection back.
+    """
+    try:
+        response = _django.get_response(WSGIRequest(environ))
+        start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
+        return [b"".join(response)]
+    finally:
+        close_old_connections()
 
 
 def _only_utf8(environ: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from io import BytesIO
 
 import pytest
 from django.core import signals
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from accounts.tokens import access_token
 from promopulse.wsgi import application
@@ -40,7 +40,8 @@ def ask(body=b"", **environ):
         lambda status, headers: seen.append((status, dict(headers)["Content-Type"])),
     )
     (status, content_type), text = seen[0], b"".join(answer)
-    answer.close()
+    if hasattr(answer, "close"):
+        answer.close()
     return status, content_type, text
 
 
@@ -90,3 +91,14 @@ def test_a_chunked_body_is_read_and_limited(admin, settings, path):
     settings.MAX_BODY_BYTES = 10
     status, _, text = chunked(b'{"nmae": "Beta"}', path, admin)
     assert (status, b"too_large" in text) == ("413 Request Entity Too Large", True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ingest_gives_the_connection_back_without_the_signals_of_a_request():
+    status, _, _ = ask(
+        REQUEST_METHOD="POST",
+        PATH_INFO="/api/v1/events/ingest",
+        HTTP_AUTHORIZATION=f"Api-Key pp_{'a' * 12}_{'b' * 43}",
+    )
+    assert status == "401 Unauthorized"
+    assert connection.connection is None
