@@ -1,5 +1,6 @@
 """What the documents tell people to type is typed, against a whole instance with the demo world."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,10 +17,10 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed"),
 ]
 
-# Tells of each call on stderr, in order.
-PREPARED = """
-set -u
-curl() { command curl -w '%{stderr}%{http_code} %{method} %{url_effective}\\n' "$@"; }
+# Stands before curl in the path, since documents have a function of that name: tells of each call
+# on stderr, in order, and ends each answer with a line break.
+RECORDER = """#!/bin/sh
+exec {curl} "$@" -w '%{{stderr}}%{{http_code}} %{{method}} %{{url_effective}}\\n%{{stdout}}\\n'
 """
 
 
@@ -51,16 +52,28 @@ def blocks(document: str, language: str, begin: str = "", end: str = "") -> list
 def typed(instance: Instance, folder: Path, lines: list[str]) -> tuple[list[str], str]:
     """Type the lines into one shell: the calls made (`201 POST path`), and what was shown."""
     (folder / "DEMO_API_KEY").write_text(API_KEY)
+    recorder = folder / "bin" / "curl"
+    recorder.parent.mkdir()
+    recorder.write_text(RECORDER.format(curl=shutil.which("curl")))
+    recorder.chmod(0o755)
+    path = f"{recorder.parent}{os.pathsep}{os.environ['PATH']}"
     site = f"http://127.0.0.1:{instance.port}"
-    script = PREPARED + "\n".join(lines)
+    script = "\n".join(["set -u", *lines])
     script = script.replace("http://localhost:8000", site)
     script = script.replace(".promopulse/secrets/DEMO_API_KEY", "DEMO_API_KEY")
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        ["bash", "-c", script],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr + instance.log("web")
     calls = re.findall(r"^(\d{3} [A-Z]+) https?://[^/]+(?:/api/v1)?/(\S+)$", done.stderr, re.M)
-    return [f"{call} {re.sub(r'[?].*', '', path)}" for call, path in calls], done.stdout
+    shown = done.stdout.replace("\n", "")
+    return [f"{call} {re.sub(r'[?].*', '', path)}" for call, path in calls], shown
 
 
 def test_the_readme(instance, tmp_path):
@@ -68,7 +81,8 @@ def test_the_readme(instance, tmp_path):
         instance, tmp_path, blocks("README.md", "sh", "## A first event", "## Concepts")
     )
     calls = [re.sub(r"/\d+", "/N", call) for call in calls]
-    assert calls == [
+    of_books = calls[16:]
+    assert calls[:16] == [
         "200 POST auth/login",
         "201 POST promotions",
         "200 POST promotions/N/status",
@@ -88,6 +102,8 @@ def test_the_readme(instance, tmp_path):
         "409 DELETE campaigns/N",
         "200 PATCH campaigns/N/status",
     ]
+    assert of_books[0] == "201 POST books"
+    assert [call for call in of_books if not call.startswith("2")] == []
     for words in (
         '{"status":"accepted"}{"status":"duplicate"}',
         '"CLICK":{"events":1,"users":1',
