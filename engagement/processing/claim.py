@@ -3,10 +3,14 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from django.conf import settings
+from django.db import OperationalError, connection
 
+from engagement.failures import sqlstate
+from engagement.processing import outage
 from promopulse.lib import context, sql
 
 # Rows of the oldest first, until they hold enough events; one row is taken whatever it holds. A
@@ -48,7 +52,7 @@ ORDER BY id FOR UPDATE
 _RELEASE = """
 UPDATE engagement_ingestbatch SET
     attempts = greatest(attempts - 1, 0), lease_token = NULL, leased_until = NULL
-WHERE id = ANY(%(rows)s::bigint[]) AND lease_token = %(token)s::uuid AND processed_at IS NULL
+WHERE lease_token = %(token)s::uuid AND processed_at IS NULL
 RETURNING id
 """
 
@@ -67,18 +71,27 @@ class Claim:
 
 
 def claim() -> Claim | None:
-    """Take waiting rows, in a transaction of its own. None when there are none."""
+    """Take waiting rows, in a transaction of its own. None when there are none.
+
+    Raises database errors.
+    """
     context.request_ids.set(())  # those of the rows before
     token = uuid.uuid4()
-    taken = sql.fetch_all(
-        _CLAIM,
-        {
-            "rows": settings.INBOX_ROWS_PER_TRANSACTION,
-            "events": settings.INBOX_EVENTS_PER_TRANSACTION,
-            "lease": settings.INBOX_LEASE,
-            "token": token,
-        },
-    )
+    connection.ensure_connection()
+    try:
+        taken = sql.fetch_all(
+            _CLAIM,
+            {
+                "rows": settings.INBOX_ROWS_PER_TRANSACTION,
+                "events": settings.INBOX_EVENTS_PER_TRANSACTION,
+                "lease": settings.INBOX_LEASE,
+                "token": token,
+            },
+        )
+    except OperationalError as error:
+        if sqlstate(error) is None:  # the connection broke: they may be claimed all the same
+            outage.give_back(partial(_release, token))
+        raise
     if not taken:
         return None
     rows = sorted(row for row, _, _ in taken)
@@ -103,4 +116,8 @@ def hold(claim: Claim) -> dict[int, Held]:
 
 def release(claim: Claim) -> None:
     """Give the rows back as if they had not been claimed: it was not their fault."""
-    sql.fetch_all(_RELEASE, {"rows": claim.rows, "token": claim.token})
+    _release(claim.token)
+
+
+def _release(token: uuid.UUID) -> None:
+    sql.fetch_all(_RELEASE, {"token": token})

@@ -43,6 +43,20 @@ def failing(act, times):
     return act_or_fail
 
 
+def failing_after(act):
+    """The first claim is done, but nobody is told."""
+    broken = []
+
+    def act_and_fail(statement, params):
+        found = act(statement, params)
+        if statement is claim._CLAIM and not broken:
+            broken.append(found)
+            away()
+        return found
+
+    return act_and_fail
+
+
 @pytest.fixture(autouse=True)
 def _no_outage_noticed(monkeypatch):
     monkeypatch.setattr(outage, "_noticed", False)
@@ -61,6 +75,18 @@ def test_rows_are_given_back(database_away, refusals):
         return (batch.attempts, batch.lease_token, batch.leased_until) == (0, None, None)
 
     wait_for(is_given_back, 5 if refusals else 0, "the row is still claimed")
+
+
+def test_rows_of_a_claim_in_doubt_are_given_back(monkeypatch):
+    """The connection breaks after the claim was committed and before the worker hears of it."""
+    outcome = send(event(subscription_id=SubscriptionFactory().pk))
+    run = claim.sql.fetch_all
+    with monkeypatch.context() as patched:
+        patched.setattr(claim.sql, "fetch_all", failing_after(run))
+        with pytest.raises(OperationalError):
+            processing.drain()
+    batch = IngestBatch.objects.get(pk=outcome.batch_id)
+    assert (batch.attempts, batch.lease_token) == (0, None)
 
 
 @pytest.mark.parametrize("refusals", [0, 5])
