@@ -1,6 +1,6 @@
 # PromoPulse needs Python 3.11 or newer, and nothing else that is not installed from here.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench demo openapi lock clean venv venv-dev
+.PHONY: help run test faults check bench demo openapi lock clean venv venv-dev
 MAKEFLAGS += --no-print-directory
 
 # The first Python that is new enough; if none is, the plain one, which then says so itself.
@@ -23,6 +23,9 @@ demo: venv ## Build the demo world again in the running instance
 
 test: venv-dev ## Run the tests; choose some with ARGS="-k words"
 	@exec $(IN_VENV) pytest $(ARGS)
+
+faults: venv-dev ## Kill, fill and cut off everything, at full length: the better part of an hour
+	@FAULTS=whole exec $(IN_VENV) pytest -m faults $(ARGS)
 
 check: venv-dev ## Format, lint, types, import arrows, migrations, OpenAPI, deploy settings
 	@exec $(IN_VENV) promopulse.launcher.checks

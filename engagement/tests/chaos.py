@@ -1,17 +1,33 @@
 """What the tests of faults share: a client that records what was acknowledged, and the proofs."""
 
 import json
+import os
+import random
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from promopulse.tests.live import wait_for
 
 INGEST = "/api/v1/events/ingest"
+RECOVERY_SECONDS = 60
 
 
 def counted(instance, prefix):
+    """How many events with this in their id are facts."""
     return instance.sql(f"SELECT count(*) FROM engagement_event WHERE event_id LIKE '%{prefix}%'")[
         0
     ][0]
+
+
+def letters(instance, prefix):
+    """(event id, cause) of the dead letters with this in their id."""
+    return set(
+        instance.sql(
+            "SELECT event_id, cause FROM engagement_deadletterevent "
+            f"WHERE event_id LIKE '%{prefix}%'"
+        )
+    )
 
 
 def audit_is_clean(instance):
@@ -20,16 +36,13 @@ def audit_is_clean(instance):
     assert json.loads(found.stdout)["violations"] == 0
 
 
-def recover(instance, seconds=60):
+def recover(instance, seconds=RECOVERY_SECONDS):
     """Start what a test had killed; everything that waits is handled in time."""
-    instance.supervise()
-    for name in ("worker", "beat"):
-        if name not in instance.processes:
-            instance.start(name)
+    instance.ensure("web", "worker", "beat")
     wait_for(lambda: instance.waiting() == 0, seconds, "the inbox was not drained in time")
 
 
-def send(instance, events, size=50, pause=0.0):
+def send(instance, events, size=50):
     """Send until acknowledged; gives how many requests had to be sent again."""
     repeats = 0
     for start in range(0, len(events), size):
@@ -45,5 +58,25 @@ def send(instance, events, size=50, pause=0.0):
             assert status in (0, 503), answer
             repeats += 1
             time.sleep(0.1)
-        time.sleep(pause)
     return repeats
+
+
+def send_and_kill(instance, events, victim, *, times):
+    """Send the events in so many bursts; in the middle of each `victim(instance)` is killed.
+
+    Gives the longest time from a kill until all that was acknowledged was handled.
+    """
+    chance = random.Random(11)
+    size = -(-len(events) // times)
+    longest = 0.0
+    with instance.supervised(), ThreadPoolExecutor() as pool:
+        for start in range(0, len(events), size):
+            wait_for(lambda: victim(instance), RECOVERY_SECONDS, "nobody is there to be killed")
+            sending = pool.submit(send, instance, events[start : start + size], 20)
+            time.sleep(chance.uniform(0, 0.4))
+            os.kill(chance.choice(victim(instance)), signal.SIGKILL)
+            killed_at = time.monotonic()
+            sending.result()
+            wait_for(lambda: instance.waiting() == 0, RECOVERY_SECONDS, "not recovered in time")
+            longest = max(longest, time.monotonic() - killed_at)
+    return longest

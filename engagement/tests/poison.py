@@ -12,13 +12,17 @@ from promopulse.lib import sql
 
 MARK = "poison"
 
-_FIND = f"SELECT count(*) FROM ({{source}}) source WHERE source.i LIKE '{MARK}%%'"
+_FIND = f"""
+SELECT count(*), count(*) FILTER (WHERE source.i LIKE '{MARK}%%') FROM ({{source}}) source
+"""
 
 
-def _is_poisoned(statement_text: str, params: dict[str, Any]) -> bool:
+def _counts(statement_text: str, params: dict[str, Any]) -> tuple[int, int]:
+    """How many events the statement is about, and how many of them are poison."""
     inbox = "engagement_ingestbatch" in statement_text
     source = statement.INBOX_SOURCE if inbox else statement.RETRY_SOURCE
-    return bool(sql.fetch_one(_FIND.format(source=source), params)[0])
+    events, bad = sql.fetch_one(_FIND.format(source=source), params)
+    return events, bad
 
 
 def _raise() -> None:
@@ -50,13 +54,19 @@ HARMS: dict[str, Callable[[], None]] = {
 }
 
 
-def poisoned(harm: str) -> Callable[..., Any]:
-    """The statement's `_run`, doing `harm` when one of its events is poison."""
+def poisoned(harm: str, when_alone: Callable[[], None] = lambda: None) -> Callable[..., Any]:
+    """The statement's `_run`, doing `harm` when one of its events is poison.
+
+    `when_alone` is called before, when that is the only event.
+    """
     run = statement._run
     act = HARMS[harm]
 
     def wrapped(text: str, params: dict[str, Any]) -> Any:
-        if _is_poisoned(text, params):
+        events, bad = _counts(text, params)
+        if bad:
+            if events == 1:
+                when_alone()
             act()
         return run(text, params)
 

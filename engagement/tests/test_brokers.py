@@ -40,7 +40,7 @@ class Shop:
                     return
                 time.sleep(0.05)
             assert time.monotonic() < deadline, f"{self.sent} sent: {self.instance.log('worker')}"
-            self.instance.supervise()
+            self.instance.ensure(*self.instance.processes)
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def over(instance, make):
 
     def choose(**variables):
         instance.env = instance.env | variables
+        instance.kill("beat")
         instance.kill("web")
         instance.start("web")
         instance.start("worker")

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from engagement.tests.chaos import audit_is_clean, counted, recover, send
+from engagement.tests.chaos import audit_is_clean, counted, letters, recover, send
 from promopulse.environment import PROJECT
+from promopulse.tests.live import wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -25,7 +26,7 @@ _ACTIVATE = "from promotions.services import change_status; change_status({}, st
 def dead(instance, make):
     """Events of a draft that are dead, of a promotion that is active now; gives its id."""
 
-    def letters(count):
+    def make_letters(count, *, poison=0):
         user_id, promotion_id = json.loads(instance.python(_DRAFT.format(make.prefix)))
         events = [
             {
@@ -34,7 +35,7 @@ def dead(instance, make):
                 "user_id": user_id,
                 "promotion_id": promotion_id,
             }
-            for one in make(count)
+            for one in [*make(count - poison), *make.poison(poison)]
         ]
         send(instance, events)
         recover(instance)
@@ -42,7 +43,7 @@ def dead(instance, make):
         instance.python(_ACTIVATE.format(promotion_id))
         return promotion_id
 
-    return letters
+    return make_letters
 
 
 def states(instance, promotion_id):
@@ -87,7 +88,7 @@ def test_two_shells_at_once(instance, make, dead):
     [
         ("engagement.processing.work:hold", "replaying"),
         ("engagement.processing.settle:close_letters", "replaying"),
-        ("engagement.processing.work:_log", "resolved"),
+        ("engagement.metrics:processed", "resolved"),
     ],
     ids=["after the claim", "between the counts and the letters", "after the commit"],
 )
@@ -97,11 +98,25 @@ def test_a_worker_dies_in_a_replay(instance, make, dead, place, left):
     instance.start("worker", crash_at=place)
     shell = replay(instance, promotion_id)
     assert shell.wait(60) == 0
-    time.sleep(4)
+    instance.wait_for_crash()
+    time.sleep(1)  # another child of the pool has time to do harm
     instance.kill("worker")
     assert states(instance, promotion_id) == {left: 600}
     audit_is_clean(instance)
     recover(instance)
     assert states(instance, promotion_id) == {"resolved": 600}
     assert counted(instance, make.prefix) == 600
+    audit_is_clean(instance)
+
+
+def test_one_event_of_a_replay_ends_its_workers(instance, make, dead):
+    instance.env |= {"PROCESSING_TIMEOUT_SECONDS": "2"}
+    promotion_id = dead(300, poison=1)
+    instance.kill("worker")
+    instance.start("worker", crash_at="poison:kill")
+    assert replay(instance, promotion_id).wait(60) == 0
+    settled = {"resolved": 299, "open": 1}
+    wait_for(lambda: states(instance, promotion_id) == settled, 90, "they are not told apart")
+    assert {cause for _, cause in letters(instance, "poison-" + make.prefix)} == {"worker_lost"}
+    assert counted(instance, make.prefix) == 299
     audit_is_clean(instance)

@@ -93,11 +93,9 @@ def test_all_of_it_in_this_process(db, as_role):
 
 @pytest.fixture
 def instance(live):
-    for process in ("web", "worker"):
-        live.start(process)
+    live.ensure("web", "worker", "beat")
     yield live
-    for process in list(live.processes):
-        live.kill(process)
+    live.kill("worker")
 
 
 @pytest.mark.faults

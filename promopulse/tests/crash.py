@@ -1,30 +1,52 @@
-"""A worker that comes to harm: `python -m promopulse.tests.crash PLACE CELERY-ARGUMENTS`
+"""A process that comes to harm: `python -m promopulse.tests.crash PLACE CELERY-ARGUMENTS`
 
-PLACE is `module:function`, which is replaced by one that kills its process as `kill -9` would, or
-`poison:HARM`, with which every event whose id begins with "poison" does that harm.
+PLACE is `module:function`: whoever comes there is killed as by `kill -9`. With CRASH_PARENT set it
+is the process that started it, once, and the function goes on. PLACE can also be `poison:HARM`:
+then every event whose id begins with "poison" does that harm. The file CRASH_MARK gets a line each
+time it happens; with poison, each time it happens to an event alone.
 """
 
 import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
-def arm(place: str) -> None:
-    """Prepare this process, and those it forks, to come to harm."""
+def arm(place: str, parent: int) -> None:
+    """Prepare this process, and those it forks, to come to harm; `parent` started them."""
     module, _, name = place.partition(":")
     if module == "poison":
         from engagement.processing import statement
         from engagement.tests.poison import poisoned
 
-        statement._run = poisoned(name)
-    else:
-        setattr(importlib.import_module(module), name, _die)
+        statement._run = poisoned(name, when_alone=_mark)
+        return
+    found = importlib.import_module(module)
+    act = getattr(found, name)
+    setattr(found, name, _killing_parent(act, parent) if "CRASH_PARENT" in os.environ else _die)
+
+
+def _mark() -> None:
+    with Path(os.environ["CRASH_MARK"]).open("a") as file:
+        file.write(f"{os.getpid()}\n")
 
 
 def _die(*_args: Any, **_kwargs: Any) -> None:
+    _mark()
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _killing_parent(act: Callable[..., Any], parent: int) -> Callable[..., Any]:
+    def kill_and_go_on(*args: Any, **kwargs: Any) -> Any:
+        if not Path(os.environ["CRASH_MARK"]).exists():
+            _mark()
+            os.kill(parent, signal.SIGKILL)
+        return act(*args, **kwargs)
+
+    return kill_and_go_on
 
 
 if __name__ == "__main__":
@@ -33,5 +55,5 @@ if __name__ == "__main__":
     from celery.__main__ import main
 
     django.setup()
-    arm(sys.argv.pop(1))
+    arm(sys.argv.pop(1), parent=os.getpid())
     main()

@@ -7,11 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from promopulse.environment import PROJECT
 from promopulse.launcher import postgres, processes, secrets, services, valkey
 from promopulse.launcher.lifetime import is_alive
 
+# Far more than it takes: the machine may be busy with other things.
+START_SECONDS = 120
 API_KEY = "pp_live00000000_" + "k" * 43
 
 
@@ -31,6 +34,7 @@ class Instance:
         self.home = home
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.port = free_port()
+        self._mark = home / "crashed"
         given = {
             name: value
             for name, value in os.environ.items()
@@ -63,15 +67,17 @@ class Instance:
         """Run code in the instance's Django; what it prints."""
         return self.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout
 
-    def start(self, name: str, *, crash_at: str = "") -> None:
+    def start(self, name: str, *, crash_at: str = "", victim: str = "child") -> None:
         """Start `web`, `worker` or `beat`; its log goes to a file in the home folder.
 
-        `crash_at` is a `module:function` at which its processes kill themselves.
+        `crash_at` is a `module:function` at which its processes kill themselves, or their "parent".
         """
         command = [sys.executable, "-m", "promopulse.launcher", name]
-        env = self.env
+        self._mark.unlink(missing_ok=True)
+        env = self.env | {"CRASH_AT": crash_at, "CRASH_MARK": str(self._mark)}
+        if victim == "parent":
+            env["CRASH_PARENT"] = "1"
         if crash_at and name == "web":
-            env = self.env | {"CRASH_AT": crash_at}
             command = [*processes.web()[:-1], "promopulse.tests.crash_web:application"]
             command[command.index("--port") + 1] = str(self.port)
         elif crash_at:
@@ -83,19 +89,55 @@ class Instance:
             command, cwd=PROJECT, env=env, stdout=log, stderr=log, start_new_session=True
         )
         if name == "web":
-            wait_for(self._answers, 30, f"web does not answer: {self.log('web')}")
+            wait_for(self._answers, START_SECONDS, f"web does not answer: {self.log('web')}")
 
-    def supervise(self) -> None:
-        """Start again what has ended by itself, as the launcher's supervisor does."""
-        for name, process in list(self.processes.items()):
-            if process.poll() is not None:
-                self.processes.pop(name)
+    def ensure(self, *names: str) -> None:
+        """Start those that do not run, and again those that have ended by themselves."""
+        for name in names:
+            process = self.processes.get(name)
+            if process is not None and process.poll() is not None:
+                self.kill(name)  # what it has started, too
+            if name not in self.processes:
                 self.start(name)
+
+    @contextmanager
+    def supervised(self) -> Iterator[None]:
+        """Meanwhile what ends is started again at once, as the launcher's supervisor does."""
+        stop = threading.Event()
+
+        def supervise() -> None:
+            while not stop.wait(0.1):
+                self.ensure(*self.processes)
+
+        thread = threading.Thread(target=supervise)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def crashes(self) -> int:
+        """How often the process that was started last came to harm where it was said to."""
+        return len(self._mark.read_text().splitlines()) if self._mark.exists() else 0
+
+    def wait_for_crash(self) -> None:
+        wait_for(lambda: self.crashes() > 0, START_SECONDS, "nobody came to where it is killed")
+
+    def pids(self, name: str) -> list[int]:
+        """The process, if it runs."""
+        process = self.processes.get(name)
+        return [process.pid] if process is not None and process.poll() is None else []
+
+    def children(self, name: str) -> list[int]:
+        """The processes it forked to do the work."""
+        return [child for pid in self.pids(name) for child in _children(pid)]
 
     def kill(self, name: str) -> None:
         """SIGKILL the process and all it has started."""
         process = self.processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def stop(self, name: str) -> None:
@@ -112,7 +154,7 @@ class Instance:
         return (self.home / f"{name}.log").read_text(errors="replace")[-4_000:]
 
     def request(
-        self, method: str, path: str, body: Any = None, *, key: str = API_KEY
+        self, method: str, path: str, body: Any = None, *, key: str = API_KEY, timeout: float = 30
     ) -> tuple[int, Any]:
         """One HTTP request with the API key; status and decoded answer."""
         request = urllib.request.Request(
@@ -122,7 +164,7 @@ class Instance:
             headers={"Authorization": f"Api-Key {key}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=timeout) as response:
                 return response.status, json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
@@ -183,7 +225,7 @@ class Instance:
 
     def _answers(self) -> bool:
         try:
-            return self.request("GET", "/health")[0] == 200
+            return self.request("GET", "/health", timeout=5)[0] == 200
         except OSError:
             return False
 
@@ -196,6 +238,28 @@ def _without(*names: str) -> Iterator[None]:
         yield
     finally:
         os.environ.update(saved)
+
+
+def _children(pid: int) -> list[int]:
+    """Its children that run the same kind of program; Python's own helpers are none of them."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            after_name = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(after_name[1]) == pid and after_name[0] != "Z":
+                words = (folder / "cmdline").read_bytes()
+                if b"resource_tracker" not in words:
+                    found.append(int(folder.name))
+    return found
+
+
+def resident(pid: int) -> int:
+    """KiB of memory that a process holds; 0 when it has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1])
+    return 0
 
 
 def free_port() -> int:
