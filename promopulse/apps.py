@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
 from django.db.models.signals import post_migrate
 
@@ -17,7 +17,7 @@ class PromoPulseConfig(AppConfig):
         exports.register()
         from promopulse.lib.triggers import quicken
 
-        post_migrate.connect(quicken, sender=self)
+        post_migrate.connect(quicken, sender=apps.get_app_config("accounts"))
 
 
 class ConsoleConfig(admin_apps.AdminConfig):
