@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.db import connection
 from django.db.models import DateTimeField, Func
 
-# Two of the names are no zones: what a machine calls local differs from the next one's.
-ZONES = available_timezones() - {"Factory", "localtime"}
+# Two of the names are no zones: what a machine calls local differs from the next one's. Four are
+# abbreviations to PostgreSQL: it would leave their clocks at winter time all year.
+ZONES = available_timezones() - {"Factory", "localtime", "CET", "EET", "MET", "WET"}
 
 
 class ClockTimestamp(Func):

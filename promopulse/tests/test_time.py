@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 
 from promopulse.lib.time import ZONES, instants
 
@@ -35,3 +36,16 @@ def test_the_ends_of_the_calendar():
 def test_names_that_mean_something_else_elsewhere_are_no_zones():
     assert {"UTC", "Europe/Berlin", "US/Pacific"} <= ZONES
     assert not {"localtime", "Factory", "posixrules"} & ZONES
+
+
+@pytest.mark.django_db
+def test_the_database_takes_no_zone_for_an_abbreviation():
+    """It would have no summer time, where Python has one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT abbrev, utc_offset FROM pg_timezone_abbrevs")
+        short = dict(cursor.fetchall())
+    seasons = [datetime(2026, month, 1, tzinfo=UTC) for month in (1, 7)]
+    for name in ZONES:
+        if name.upper() in short:
+            offsets = {season.astimezone(ZoneInfo(name)).utcoffset() for season in seasons}
+            assert offsets == {short[name.upper()]}, name
