@@ -13,7 +13,7 @@ from django.db.models.functions import Now, Upper
 
 from accounts.models import Pool, PoolMembership, User
 from promopulse.lib import money
-from promopulse.lib.triggers import no_truncate
+from promopulse.lib.triggers import no_truncate, numbered_by_trigger
 from promotions import states, triggers
 from promotions.states import EffectiveStatus, Status
 
@@ -225,7 +225,13 @@ class Budget(models.Model):
                 & Q(total__gte=F("reserved") + F("spent")),
             )
         ]
-        triggers = [triggers.counters_follow_ledger, triggers.budget_of_drafts]
+        triggers = [
+            triggers.budget_starts_empty,
+            triggers.counters_follow_ledger,
+            triggers.budget_of_drafts,
+            triggers.budget_goes_with_its_ledger,
+            no_truncate(),
+        ]
 
     def __str__(self) -> str:
         return f"Budget of promotion {self.promotion_id}"
@@ -255,8 +261,14 @@ class BudgetEntry(models.Model):
         RELEASE = "release"
         REVERSE = "reverse"
 
+    id = numbered_by_trigger()
+    # The trigger finds the budget, or there is no entry.
     budget = models.ForeignKey(
-        Budget, on_delete=models.CASCADE, related_name="entries", db_index=False
+        Budget,
+        on_delete=models.CASCADE,
+        related_name="entries",
+        db_index=False,
+        db_constraint=False,
     )
     kind = models.CharField(max_length=7, choices=Kind.choices)
     amount = money.MoneyField()
@@ -269,17 +281,6 @@ class BudgetEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "budget entries"
-        constraints = [
-            # Named by their words: `Kind` is out of sight in here.
-            models.CheckConstraint(
-                name="promotions_budgetentry_kind_known",
-                condition=Q(kind__in=["fund", "reserve", "capture", "release", "reverse"]),
-            ),
-            models.CheckConstraint(
-                name="promotions_budgetentry_sign",
-                condition=Q(kind="fund") & ~Q(amount=0) | Q(amount__gt=0),
-            ),
-        ]
         indexes = [models.Index(fields=["budget", "id"], name="promotions_budgetentry_page")]
         triggers = [
             triggers.money_comes_with_its_row,

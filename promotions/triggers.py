@@ -120,12 +120,24 @@ budget_of_drafts = pgtrigger.Trigger(
 
 # The ledger row is the write: it moves the counters, and nothing else may. A take for which there
 # is no room is not entered at all: whoever inserts it looks whether it was.
+#
+# Whoever moves a budget queues for its advisory lock before its row. Those who wait for a row that
+# is updated are woken all at each commit, to see one of them win; those in the queue one by one.
+#
+# The entry is numbered here: in the order of the queue, and so that none can meet another's id and
+# be skipped (ON CONFLICT DO NOTHING) once its money has moved. Its rules stand here and not in
+# checks, which are parsed anew for every row.
 ledger_moves_budget = pgtrigger.Trigger(
     name="ledger_moves_budget",
     operation=pgtrigger.Insert,
     when=pgtrigger.Before,
+    declare=[("funded", "record"), ("queued", "boolean")],
     func=f"""
-        IF NEW.kind <> 'fund' THEN
+        IF NOT (NEW.amount > 0 OR NEW.kind = 'fund' AND NEW.amount < 0) OR NEW.amount = 'NaN' THEN
+            {_REFUSE.format("no such amount of a movement", "promotions_budgetentry_sign")}
+        END IF;
+        IF NEW.kind IN ('reserve', 'capture', 'release', 'reverse') THEN
+            queued := pg_advisory_xact_lock(NEW.budget_id) IS NOT NULL;
             UPDATE promotions_budget SET
                 reserved = reserved + CASE
                     WHEN NEW.kind = 'reserve' THEN NEW.amount
@@ -135,16 +147,27 @@ ledger_moves_budget = pgtrigger.Trigger(
                     WHEN 'reverse' THEN -NEW.amount ELSE 0 END
             WHERE id = NEW.budget_id AND (NEW.was_reserved OR NEW.kind IN ('release', 'reverse')
                 OR total - reserved - spent >= NEW.amount);
-            RETURN CASE WHEN FOUND THEN NEW END;
+            IF NOT FOUND THEN
+                RETURN NULL;
+            END IF;
+        ELSIF NEW.kind = 'fund' THEN
+            SELECT p.status, p.currency INTO funded
+                FROM promotions_budget b JOIN promotions_promotion p ON p.id = b.promotion_id
+                WHERE b.id = NEW.budget_id;
+            IF NOT FOUND OR funded.status = 'ended'
+                    OR (funded.status = 'active' AND NEW.amount < 0) THEN
+                {_REFUSE.format("the funding is locked", "promotions_budgetentry_funding")}
+            END IF;
+            IF {too_fine("NEW.amount", "funded.currency")} THEN
+                {
+        _REFUSE.format("more decimals than its currency has", "promotions_budgetentry_exact")
+    }
+            END IF;
+            UPDATE promotions_budget SET total = total + NEW.amount WHERE id = NEW.budget_id;
+        ELSE
+            {_REFUSE.format("no such movement", "promotions_budgetentry_kind_known")}
         END IF;
-        IF NOT EXISTS (
-                SELECT 1 FROM promotions_budget b JOIN promotions_promotion p
-                    ON p.id = b.promotion_id
-                WHERE b.id = NEW.budget_id
-                    AND (p.status = 'draft' OR (p.status = 'active' AND NEW.amount > 0))) THEN
-            {_REFUSE.format("the funding is locked", "promotions_budgetentry_funding")}
-        END IF;
-        UPDATE promotions_budget SET total = total + NEW.amount WHERE id = NEW.budget_id;
+        NEW.id := nextval('promotions_budgetentry_numbers');
         RETURN NEW;
     """,
 )
@@ -155,8 +178,13 @@ money_comes_with_its_row = pgtrigger.Trigger(
     name="a_money_comes_with_its_row",
     operation=pgtrigger.Insert,
     when=pgtrigger.Before,
-    condition=pgtrigger.Condition("NEW.kind <> 'fund' AND pg_trigger_depth() = 0"),
-    func=_REFUSE.format("money moves with its row", "promotions_budgetentry_unowned"),
+    condition=pgtrigger.Condition("pg_trigger_depth() = 0"),
+    func=f"""
+        IF NEW.kind <> 'fund' THEN
+            {_REFUSE.format("money moves with its row", "promotions_budgetentry_unowned")}
+        END IF;
+        RETURN NEW;
+    """,
 )
 
 # Caches of what is active compare this number; it is new with every change they would miss.
@@ -175,20 +203,40 @@ edition_follows = pgtrigger.Trigger(
     """,
 )
 
-counters_follow_ledger = pgtrigger.Trigger(
-    name="counters_follow_ledger",
-    operation=pgtrigger.Insert | pgtrigger.Update,
+budget_starts_empty = pgtrigger.Trigger(
+    name="budget_starts_empty",
+    operation=pgtrigger.Insert,
     when=pgtrigger.Before,
-    condition=pgtrigger.Condition("pg_trigger_depth() = 0"),
     func=f"""
-        IF TG_OP = 'INSERT' THEN
-            IF NEW.total <> 0 OR NEW.reserved <> 0 OR NEW.spent <> 0 THEN
-                {_REFUSE.format("a budget starts empty; fund it", "promotions_budget_unledgered")}
-            END IF;
-        ELSIF {_changed(("total", "reserved", "spent", "promotion_id"))} THEN
-            {_REFUSE.format("only the ledger moves a budget", "promotions_budget_unledgered")}
+        IF NEW.total <> 0 OR NEW.reserved <> 0 OR NEW.spent <> 0 THEN
+            {_REFUSE.format("a budget starts empty; fund it", "promotions_budget_unledgered")}
         END IF;
         RETURN NEW;
+    """,
+)
+
+# Of the statement, not of its rows: with a trigger before the row, PostgreSQL locks it another way,
+# in which those who wait for it do not queue.
+counters_follow_ledger = pgtrigger.Trigger(
+    name="counters_follow_ledger",
+    operation=pgtrigger.Update,
+    when=pgtrigger.Before,
+    level=pgtrigger.Statement,
+    condition=pgtrigger.Condition("pg_trigger_depth() = 0"),
+    func=_REFUSE.format("only the ledger moves a budget", "promotions_budget_unledgered"),
+)
+
+# What a foreign key of the entries would say, without its look-up for every entry.
+budget_goes_with_its_ledger = pgtrigger.Trigger(
+    name="budget_goes_with_its_ledger",
+    operation=pgtrigger.Delete,
+    when=pgtrigger.After,
+    timing=pgtrigger.Deferred,
+    func=f"""
+        IF EXISTS (SELECT 1 FROM promotions_budgetentry WHERE budget_id = OLD.id) THEN
+            {_REFUSE.format("the ledger is append-only", "promotions_budgetentry_append_only")}
+        END IF;
+        RETURN NULL;
     """,
 )
 

@@ -2,9 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.db import connection
+
+from promopulse.lib.errors import DomainError
 
 
 def at_once(*calls: Callable[[], Any], times: int = 1) -> list[Any]:
@@ -26,3 +29,20 @@ def at_once(*calls: Callable[[], Any], times: int = 1) -> list[Any]:
     for thread in threads:
         thread.join()
     return results
+
+
+def together(*calls: Callable[[], Any]) -> list[Any]:
+    """Run the calls at one moment; what each returned, or its refusal, in their order."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        try:
+            start.wait(timeout=10)
+            return call()
+        except DomainError as refusal:
+            return refusal
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pgtrigger
-from django.db import connections
+from django.db import connections, models
 
 # pgtrigger's own asks through an exception handler: a subtransaction and, as a rule, an error that
 # is swallowed, in every call of every trigger. This gives the same answers.
@@ -32,6 +32,12 @@ def no_truncate() -> pgtrigger.Trigger:
         when=pgtrigger.Before,
         func="RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;",
     )
+
+
+def numbered_by_trigger() -> "models.BigIntegerField[int, int]":
+    """The key of a table whose rows move others as they are inserted: its trigger sets it from a
+    sequence, whatever was given, so that no row can be skipped for a key that is taken."""
+    return models.BigIntegerField(primary_key=True, db_default=0, editable=False, verbose_name="ID")
 
 
 def quicken(using: str, **kwargs: Any) -> None:

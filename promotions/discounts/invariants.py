@@ -4,6 +4,7 @@ from promopulse.lib.invariants import Invariant
 
 LEDGER = "every movement of a budget is that of one reservation, redemption or reversal"
 REVERSALS = "reversals never exceed their redemption"
+AMOUNTS = "no grant is above its price, and no price above the value it is taken from"
 DAYS = "a daily use is what was reserved or redeemed that day, never above the limit"
 STATES = "every state is one its machine allows, and its timestamps agree"
 ONCE = "no idempotency key with two effects; no order id redeemed twice in a promotion"
@@ -56,6 +57,18 @@ INVARIANTS = [
         ) reversal ON reversal.redemption_id = redemption.id
         WHERE redemption.reversed <> coalesce(reversal.amount, 0)
             OR redemption.reversed > redemption.amount
+        """,
+    ),
+    Invariant(
+        4,
+        AMOUNTS,
+        """
+        SELECT count(*) FROM (
+            SELECT amount, wanted, original_amount, limited_by FROM discounts_reservation
+            UNION ALL SELECT amount, wanted, original_amount, limited_by FROM discounts_redemption
+        ) given
+        WHERE amount <= 0 OR amount > wanted OR wanted > original_amount
+            OR (amount < wanted) <> (limited_by = 'budget')
         """,
     ),
     Invariant(

@@ -13,7 +13,7 @@ from django.db.models import F, Q
 
 from accounts.models import User
 from promopulse.lib import money
-from promopulse.lib.triggers import append_only, no_truncate
+from promopulse.lib.triggers import append_only, no_truncate, numbered_by_trigger
 from promotions.discounts import triggers
 from promotions.models import Promotion
 
@@ -77,7 +77,7 @@ class Discount(models.Model):
                 condition=Q(max_usage_per_customer_per_day__gte=1),
             ),
         ]
-        triggers = [triggers.discount_of_drafts]
+        triggers = [triggers.discount_of_drafts, no_truncate()]
 
     def __str__(self) -> str:
         return f"Discount of promotion {self.promotion_id}"
@@ -103,8 +103,9 @@ class DailyUse(models.Model):
         User, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
     )
     day = models.DateField()
-    used = models.PositiveIntegerField()
-    most = models.PositiveIntegerField()
+    # Checked together, once: a check is parsed anew for every row.
+    used = models.IntegerField()
+    most = models.IntegerField()
 
     class Meta:
         constraints = [
@@ -131,11 +132,12 @@ class LimitedBy(models.TextChoices):
 class Granted(models.Model):
     """What reservations and redemptions share: for whom, from which cart, how much.
 
-    Inserted with `wanted`, the price of the discount before the budget; the trigger sets
-    `original_amount` (the value being discounted), `amount` (what the budget had), `limited_by`
-    where the budget had less, and `local_day` (the promotion's day that is used up).
+    Inserted with promotion, user, currency and cart; the trigger sets the rest: `original_amount`
+    (the value being discounted), `wanted` (the price before the budget), `amount` (what the budget
+    had of it), `limited_by`, and `local_day` (the promotion's day that is used up).
     """
 
+    id = numbered_by_trigger()
     # The trigger looks both up; key checks would lock rows that others are waiting for. Neither a
     # user nor an active promotion is ever deleted, so nobody has to look here for what is left.
     promotion = models.ForeignKey(
@@ -166,20 +168,6 @@ class Granted(models.Model):
         return self.original_amount - self.amount
 
 
-def _granted_checks(label: str) -> list[models.CheckConstraint]:
-    return [
-        models.CheckConstraint(
-            name=f"discounts_{label}_amount",
-            condition=Q(amount__gt=0, amount__lte=F("wanted"), wanted__lte=F("original_amount")),
-        ),
-        models.CheckConstraint(
-            name=f"discounts_{label}_limited",
-            condition=Q(limited_by__in=LimitedBy.values)
-            & (Q(amount=F("wanted")) | Q(amount__lt=F("wanted"), limited_by="budget")),
-        ),
-    ]
-
-
 MAX_TTL = 86_400  # seconds
 MAX_ORDER_ID = 128
 
@@ -206,7 +194,6 @@ class Reservation(Granted):
 
     class Meta:
         constraints = [
-            *_granted_checks("reservation"),
             models.CheckConstraint(
                 name="discounts_reservation_state_known",
                 condition=Q(state__in=ReservationState.values),
@@ -243,8 +230,14 @@ class Reservation(Granted):
 class Redemption(Granted):
     """A discount granted. Only `reversed` changes, and only by a Reversal."""
 
+    # The trigger locks it, or there is no redemption.
     reservation = models.ForeignKey(
-        Reservation, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+        Reservation,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     order_id = models.CharField(
         max_length=MAX_ORDER_ID, null=True, help_text="The client's own order."
@@ -254,13 +247,9 @@ class Redemption(Granted):
 
     class Meta:
         constraints = [
-            *_granted_checks("redemption"),
             models.CheckConstraint(
                 name="discounts_redemption_reversed",
                 condition=Q(reversed__gte=0, reversed__lte=F("amount")),
-            ),
-            models.CheckConstraint(
-                name="discounts_redemption_order_named", condition=~Q(order_id="")
             ),
             models.UniqueConstraint(
                 fields=["reservation"],
@@ -304,6 +293,7 @@ class Reversal(models.Model):
     The money returns to the budget; the day's use does when nothing of the redemption is left.
     """
 
+    id = numbered_by_trigger()
     redemption = models.ForeignKey(Redemption, on_delete=models.PROTECT, related_name="reversals")
     amount = money.MoneyField()
     reason = models.CharField(max_length=500, blank=True)

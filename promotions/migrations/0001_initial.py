@@ -42,6 +42,11 @@ class Migration(migrations.Migration):
             "CREATE SEQUENCE promotions_edition_numbers",
             "DROP SEQUENCE promotions_edition_numbers",
         ),
+        # Entries are numbered by their trigger.
+        migrations.RunSQL(
+            "CREATE SEQUENCE promotions_budgetentry_numbers",
+            "DROP SEQUENCE promotions_budgetentry_numbers",
+        ),
         migrations.RunSQL(MINOR_DIGITS, "DROP FUNCTION promotions_minor_digits"),
         migrations.CreateModel(
             name='Budget',
@@ -61,14 +66,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='BudgetEntry',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigIntegerField(db_default=0, editable=False, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('fund', 'Fund'), ('reserve', 'Reserve'), ('capture', 'Capture'), ('release', 'Release'), ('reverse', 'Reverse')], max_length=7)),
                 ('amount', promopulse.lib.money.MoneyField(decimal_places=3, max_digits=15)),
                 ('was_reserved', models.BooleanField(db_default=False, help_text='A capture of money that was reserved before.')),
                 ('subject_id', models.BigIntegerField(help_text='The row this money moved for.', null=True)),
                 ('reason', models.CharField(blank=True, db_default='', max_length=500)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('budget', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='entries', to='promotions.budget')),
+                ('budget', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='entries', to='promotions.budget')),
             ],
             options={
                 'verbose_name_plural': 'budget entries',
@@ -126,11 +131,11 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='promotion',
-            trigger=pgtrigger.compiler.Trigger(name='edition_follows', sql=pgtrigger.compiler.UpsertTriggerSql(condition="WHEN (NEW.status <> 'draft')", func="\n        IF TG_OP = 'INSERT' OR NEW.status IS DISTINCT FROM OLD.status OR NEW.paused_at IS DISTINCT FROM OLD.paused_at OR NEW.name IS DISTINCT FROM OLD.name THEN\n            INSERT INTO promotions_edition (id, number)\n                VALUES (1, nextval('promotions_edition_numbers'))\n                ON CONFLICT (id) DO UPDATE SET number = EXCLUDED.number;\n        END IF;\n        RETURN NULL;\n    ", hash='60b09c20c236537e991cfef6797b98b8cbabfbb7', operation='INSERT OR UPDATE', pgid='pgtrigger_edition_follows_78637', table='promotions_promotion', when='AFTER')),
+            trigger=pgtrigger.compiler.Trigger(name='currency_fits_budget', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n        IF EXISTS (\n                SELECT 1 FROM promotions_budget\n                WHERE promotion_id = NEW.id AND total <> round(total, promotions_minor_digits(NEW.currency))) THEN\n            RAISE EXCEPTION 'an amount has more decimals than this currency' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_promotion_currency_fits';\n        END IF;\n        RETURN NEW;\n    ", hash='c8ae545957fd84065e37fd89ff434cc3c1cad607', operation='UPDATE OF "currency"', pgid='pgtrigger_currency_fits_budget_46337', table='promotions_promotion', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='promotion',
-            trigger=pgtrigger.compiler.Trigger(name='currency_fits_budget', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n        IF EXISTS (\n                SELECT 1 FROM promotions_budget\n                WHERE promotion_id = NEW.id AND total <> round(total, promotions_minor_digits(NEW.currency))) THEN\n            RAISE EXCEPTION 'an amount has more decimals than this currency' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_promotion_currency_fits';\n        END IF;\n        RETURN NEW;\n    ", hash='c8ae545957fd84065e37fd89ff434cc3c1cad607', operation='UPDATE OF "currency"', pgid='pgtrigger_currency_fits_budget_46337', table='promotions_promotion', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='edition_follows', sql=pgtrigger.compiler.UpsertTriggerSql(condition="WHEN (NEW.status <> 'draft')", func="\n        IF TG_OP = 'INSERT' OR NEW.status IS DISTINCT FROM OLD.status OR NEW.paused_at IS DISTINCT FROM OLD.paused_at OR NEW.name IS DISTINCT FROM OLD.name THEN\n            INSERT INTO promotions_edition (id, number)\n                VALUES (1, nextval('promotions_edition_numbers'))\n                ON CONFLICT (id) DO UPDATE SET number = EXCLUDED.number;\n        END IF;\n        RETURN NULL;\n    ", hash='60b09c20c236537e991cfef6797b98b8cbabfbb7', operation='INSERT OR UPDATE', pgid='pgtrigger_edition_follows_78637', table='promotions_promotion', when='AFTER')),
         ),
         migrations.AddField(
             model_name='promotiontarget',
@@ -151,21 +156,13 @@ class Migration(migrations.Migration):
             model_name='budgetentry',
             index=models.Index(fields=['budget', 'id'], name='promotions_budgetentry_page'),
         ),
-        migrations.AddConstraint(
+        pgtrigger.migrations.AddTrigger(
             model_name='budgetentry',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['fund', 'reserve', 'capture', 'release', 'reverse'])), name='promotions_budgetentry_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='budgetentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'fund'), models.Q(('amount', 0), _negated=True)), ('amount__gt', 0), _connector='OR'), name='promotions_budgetentry_sign'),
+            trigger=pgtrigger.compiler.Trigger(name='a_money_comes_with_its_row', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (pg_trigger_depth() = 0)', func="\n        IF NEW.kind <> 'fund' THEN\n            RAISE EXCEPTION 'money moves with its row' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budgetentry_unowned';\n        END IF;\n        RETURN NEW;\n    ", hash='7aa570beab7d209fa97feab342cf0a34e2e268e5', operation='INSERT', pgid='pgtrigger_a_money_comes_with_its_row_0ab95', table='promotions_budgetentry', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='budgetentry',
-            trigger=pgtrigger.compiler.Trigger(name='a_money_comes_with_its_row', sql=pgtrigger.compiler.UpsertTriggerSql(condition="WHEN (NEW.kind <> 'fund' AND pg_trigger_depth() = 0)", func="RAISE EXCEPTION 'money moves with its row' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budgetentry_unowned';", hash='3231a7a41309e00ed5dd14886d9e229fb58b90ba', operation='INSERT', pgid='pgtrigger_a_money_comes_with_its_row_0ab95', table='promotions_budgetentry', when='BEFORE')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='budgetentry',
-            trigger=pgtrigger.compiler.Trigger(name='ledger_moves_budget', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n        IF NEW.kind <> 'fund' THEN\n            UPDATE promotions_budget SET\n                reserved = reserved + CASE\n                    WHEN NEW.kind = 'reserve' THEN NEW.amount\n                    WHEN NEW.kind = 'release' OR NEW.was_reserved THEN -NEW.amount ELSE 0 END,\n                spent = spent + CASE NEW.kind\n                    WHEN 'capture' THEN NEW.amount\n                    WHEN 'reverse' THEN -NEW.amount ELSE 0 END\n            WHERE id = NEW.budget_id AND (NEW.was_reserved OR NEW.kind IN ('release', 'reverse')\n                OR total - reserved - spent >= NEW.amount);\n            RETURN CASE WHEN FOUND THEN NEW END;\n        END IF;\n        IF NOT EXISTS (\n                SELECT 1 FROM promotions_budget b JOIN promotions_promotion p\n                    ON p.id = b.promotion_id\n                WHERE b.id = NEW.budget_id\n                    AND (p.status = 'draft' OR (p.status = 'active' AND NEW.amount > 0))) THEN\n            RAISE EXCEPTION 'the funding is locked' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budgetentry_funding';\n        END IF;\n        UPDATE promotions_budget SET total = total + NEW.amount WHERE id = NEW.budget_id;\n        RETURN NEW;\n    ", hash='56edfe0fd515457477fc1a80982b19b3b4190e41', operation='INSERT', pgid='pgtrigger_ledger_moves_budget_12052', table='promotions_budgetentry', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='ledger_moves_budget', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE funded record; queued boolean;', func="\n        IF NOT (NEW.amount > 0 OR NEW.kind = 'fund' AND NEW.amount < 0) OR NEW.amount = 'NaN' THEN\n            RAISE EXCEPTION 'no such amount of a movement' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budgetentry_sign';\n        END IF;\n        IF NEW.kind IN ('reserve', 'capture', 'release', 'reverse') THEN\n            queued := pg_advisory_xact_lock(NEW.budget_id) IS NOT NULL;\n            UPDATE promotions_budget SET\n                reserved = reserved + CASE\n                    WHEN NEW.kind = 'reserve' THEN NEW.amount\n                    WHEN NEW.kind = 'release' OR NEW.was_reserved THEN -NEW.amount ELSE 0 END,\n                spent = spent + CASE NEW.kind\n                    WHEN 'capture' THEN NEW.amount\n                    WHEN 'reverse' THEN -NEW.amount ELSE 0 END\n            WHERE id = NEW.budget_id AND (NEW.was_reserved OR NEW.kind IN ('release', 'reverse')\n                OR total - reserved - spent >= NEW.amount);\n            IF NOT FOUND THEN\n                RETURN NULL;\n            END IF;\n        ELSIF NEW.kind = 'fund' THEN\n            SELECT p.status, p.currency INTO funded\n                FROM promotions_budget b JOIN promotions_promotion p ON p.id = b.promotion_id\n                WHERE b.id = NEW.budget_id;\n            IF NOT FOUND OR funded.status = 'ended'\n                    OR (funded.status = 'active' AND NEW.amount < 0) THEN\n                RAISE EXCEPTION 'the funding is locked' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budgetentry_funding';\n            END IF;\n            IF NEW.amount <> round(NEW.amount, promotions_minor_digits(funded.currency)) THEN\n                RAISE EXCEPTION 'more decimals than its currency has' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budgetentry_exact';\n            END IF;\n            UPDATE promotions_budget SET total = total + NEW.amount WHERE id = NEW.budget_id;\n        ELSE\n            RAISE EXCEPTION 'no such movement' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budgetentry_kind_known';\n        END IF;\n        NEW.id := nextval('promotions_budgetentry_numbers');\n        RETURN NEW;\n    ", hash='c65c9408ca0e8c56c3ce63373c00eba15d90451e', operation='INSERT', pgid='pgtrigger_ledger_moves_budget_12052', table='promotions_budgetentry', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='budgetentry',
@@ -185,11 +182,23 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='budget',
-            trigger=pgtrigger.compiler.Trigger(name='counters_follow_ledger', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (pg_trigger_depth() = 0)', func="\n        IF TG_OP = 'INSERT' THEN\n            IF NEW.total <> 0 OR NEW.reserved <> 0 OR NEW.spent <> 0 THEN\n                RAISE EXCEPTION 'a budget starts empty; fund it' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budget_unledgered';\n            END IF;\n        ELSIF NEW.total IS DISTINCT FROM OLD.total OR NEW.reserved IS DISTINCT FROM OLD.reserved OR NEW.spent IS DISTINCT FROM OLD.spent OR NEW.promotion_id IS DISTINCT FROM OLD.promotion_id THEN\n            RAISE EXCEPTION 'only the ledger moves a budget' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budget_unledgered';\n        END IF;\n        RETURN NEW;\n    ", hash='24ba185afa402429b7a6be9fc58673a468eda4cc', operation='INSERT OR UPDATE', pgid='pgtrigger_counters_follow_ledger_836ae', table='promotions_budget', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='budget_starts_empty', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n        IF NEW.total <> 0 OR NEW.reserved <> 0 OR NEW.spent <> 0 THEN\n            RAISE EXCEPTION 'a budget starts empty; fund it' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budget_unledgered';\n        END IF;\n        RETURN NEW;\n    ", hash='fee371f5a7fdc63ce5d0f7a06a2cc63337d6d4aa', operation='INSERT', pgid='pgtrigger_budget_starts_empty_d6223', table='promotions_budget', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='budget',
+            trigger=pgtrigger.compiler.Trigger(name='counters_follow_ledger', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (pg_trigger_depth() = 0)', func="RAISE EXCEPTION 'only the ledger moves a budget' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budget_unledgered';", hash='45da8d333717946671230125a37acccaa7fc42ef', level='STATEMENT', operation='UPDATE', pgid='pgtrigger_counters_follow_ledger_836ae', table='promotions_budget', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='budget',
             trigger=pgtrigger.compiler.Trigger(name='budget_of_drafts', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n        PERFORM 1 FROM promotions_promotion\n            WHERE id = CASE TG_OP WHEN 'DELETE' THEN OLD.promotion_id ELSE NEW.promotion_id END\n                AND status = 'draft' FOR SHARE;\n        IF NOT FOUND THEN\n            RAISE EXCEPTION 'the budget is locked' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budget_locked';\n        END IF;\n        RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;\n    ", hash='e51d734837dfd91b4b2c17d560837dc0363bcfd5', operation='INSERT OR DELETE', pgid='pgtrigger_budget_of_drafts_f12e9', table='promotions_budget', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='budget',
+            trigger=pgtrigger.compiler.Trigger(name='budget_goes_with_its_ledger', sql=pgtrigger.compiler.UpsertTriggerSql(constraint='CONSTRAINT', func="\n        IF EXISTS (SELECT 1 FROM promotions_budgetentry WHERE budget_id = OLD.id) THEN\n            RAISE EXCEPTION 'the ledger is append-only' USING ERRCODE = 'check_violation', CONSTRAINT = 'promotions_budgetentry_append_only';\n        END IF;\n        RETURN NULL;\n    ", hash='7837a9a2af0d2537e7c5c27c38a02d8ed95100c2', operation='DELETE', pgid='pgtrigger_budget_goes_with_its_ledger_c87df', table='promotions_budget', timing='DEFERRABLE INITIALLY DEFERRED', when='AFTER')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='budget',
+            trigger=pgtrigger.compiler.Trigger(name='no_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;", hash='fc7a81b0f543008e61506f3282486f59f8012c33', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_no_truncate_aaf36', table='promotions_budget', when='BEFORE')),
         ),
         migrations.AddConstraint(
             model_name='promotiontarget',

@@ -6,7 +6,7 @@ from typing import Any
 
 import pgtrigger
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.utils import IntegrityError
 
 from accounts.tests.factories import PoolFactory, UserFactory
@@ -17,23 +17,10 @@ from promotions.tests.factories import (
     EndedPromotionFactory,
     PromotionFactory,
 )
+from promotions.tests.raw import refused_by, run
 from promotions.tests.trail import stored
 
 pytestmark = pytest.mark.django_db
-
-
-def run(sql: str, *params: Any) -> None:
-    """One statement and whatever was deferred to the commit."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-
-
-def refused_by(sql: str, *params: Any) -> str:
-    """The constraint that refuses a statement."""
-    with pytest.raises(IntegrityError) as refused:
-        run(sql, *params)
-    return constraint_of(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +149,13 @@ def test_the_ledger_is_append_only(factory):
 
 
 @pytest.mark.parametrize(
-    "table", ["promotions_budgetentry", "promotions_promotiontarget", "promotions_promotion"]
+    "table",
+    [
+        "promotions_budgetentry",
+        "promotions_budget",
+        "promotions_promotiontarget",
+        "promotions_promotion",
+    ],
 )
 def test_nothing_is_truncated_away(table):
     ActivePromotionFactory(budget=10, users=[UserFactory()])
@@ -174,10 +167,40 @@ def test_nothing_is_truncated_away(table):
 
 def test_a_deleted_draft_takes_its_ledger_along():
     PromotionFactory(budget=10, users=[UserFactory()]).delete()
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    run("SELECT")
     assert not Budget.objects.exists()
     assert not BudgetEntry.objects.exists()
+
+
+def test_no_budget_goes_without_its_ledger():
+    promotion = PromotionFactory(budget=10)
+    delete = "DELETE FROM promotions_budget WHERE promotion_id = %s"
+    assert refused_by(delete, promotion.pk) == "promotions_budgetentry_append_only"
+
+
+def test_no_funding_is_skipped_once_it_has_moved_the_budget():
+    """A key that is taken would let ON CONFLICT DO NOTHING drop the entry, not its money."""
+    budget = ActivePromotionFactory(budget=10).budget
+    taken = BudgetEntry.objects.get().pk
+    run(
+        "INSERT INTO promotions_budgetentry (id, budget_id, kind, amount) "
+        "VALUES (%s, %s, 'fund', 5) ON CONFLICT DO NOTHING",
+        taken,
+        budget.pk,
+    )
+    budget.refresh_from_db()
+    assert budget.total == 15
+    assert sorted(BudgetEntry.objects.values_list("amount", flat=True)) == [5, 10]
+
+
+@pytest.mark.parametrize(
+    ("amount", "constraint"),
+    [("NaN", "promotions_budgetentry_sign"), ("0.001", "promotions_budgetentry_exact")],
+)
+def test_a_funding_is_an_amount_of_its_currency(amount, constraint):
+    budget = ActivePromotionFactory(budget=10).budget
+    fund = "INSERT INTO promotions_budgetentry (budget_id, kind, amount) VALUES (%s, 'fund', %s)"
+    assert refused_by(fund, budget.pk, amount) == constraint
 
 
 OWNED = "promotions.BudgetEntry:a_money_comes_with_its_row"

@@ -1,17 +1,13 @@
 """Two at once: threads with connections of their own against the real database."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from django.db import connection
 
 from accounts.tests.factories import UserFactory
-from promopulse.lib.errors import DomainError, VersionConflict
+from accounts.tests.threads import together
+from promopulse.lib.errors import VersionConflict
 from promotions import services
 from promotions.errors import FieldLocked, PromotionNotFound
 from promotions.models import Budget, BudgetEntry, Promotion, PromotionTarget
@@ -22,23 +18,6 @@ from promotions.tests.trail import entries, stored
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 20
-
-
-def together(*calls: Callable[[], Any]) -> list[Any]:
-    """Run the calls at one moment; what each returned, or its refusal, in their order."""
-    start = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        try:
-            start.wait(timeout=10)
-            return call()
-        except DomainError as refusal:
-            return refusal
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 @pytest.mark.parametrize("round_number", range(ROUNDS))

@@ -6,16 +6,17 @@ from promopulse.lib.refusals import heard
 from promopulse.lib.sql import fetch_one
 from promotions.discounts import errors, metrics
 from promotions.discounts.models import Redemption
-from promotions.discounts.services.pricing import asked
+from promotions.discounts.services.asking import asked
 
 COLUMNS = tuple(field.attname for field in Redemption._meta.concrete_fields)
 
-# One statement: its trigger judges, takes the day and the money, and writes ledger and outbox.
+# One statement: its trigger judges and prices, takes the day and the money, and writes ledger and
+# outbox.
 _GRANT = f"""
     INSERT INTO discounts_redemption
-        (promotion_id, user_id, order_id, currency, cart_value, delivery_charge, wanted, limited_by)
+        (promotion_id, user_id, order_id, currency, cart_value, delivery_charge)
     VALUES (%(promotion_id)s, %(user_id)s, %(order_id)s, %(currency)s, %(cart_value)s,
-        %(delivery_charge)s, %(wanted)s, %(limited_by)s)
+        %(delivery_charge)s)
     RETURNING {", ".join(COLUMNS)}
 """
 

@@ -8,16 +8,16 @@ from promopulse.lib.sql import fetch_all, fetch_one
 from promotions.discounts import errors, metrics
 from promotions.discounts.models import MAX_TTL, Redemption, Reservation
 from promotions.discounts.services import granting
-from promotions.discounts.services.pricing import asked
+from promotions.discounts.services.asking import asked
 
 DEFAULT_TTL = 900  # seconds
 _COLUMNS = tuple(field.attname for field in Reservation._meta.concrete_fields)
 
 _RESERVE = f"""
-    INSERT INTO discounts_reservation (promotion_id, user_id, currency, cart_value,
-        delivery_charge, wanted, limited_by, ttl_seconds)
+    INSERT INTO discounts_reservation
+        (promotion_id, user_id, currency, cart_value, delivery_charge, ttl_seconds)
     VALUES (%(promotion_id)s, %(user_id)s, %(currency)s, %(cart_value)s, %(delivery_charge)s,
-        %(wanted)s, %(limited_by)s, %(ttl_seconds)s)
+        %(ttl_seconds)s)
     RETURNING {", ".join(_COLUMNS)}
 """
 # `own` is the only user whose reservations may be touched, or null for anybody's.

@@ -3,13 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from promopulse.lib import money
 from promopulse.lib.errors import DomainError
 from promotions import rules as promotion_rules
 from promotions.discounts import catalogue
-from promotions.discounts.errors import CampaignNotFound, CurrencyMismatch
+from promotions.discounts.errors import CampaignNotFound
 from promotions.discounts.models import Discount
-from promotions.discounts.rules import Cart, price
 from promotions.errors import not_active
 
 
@@ -23,7 +21,7 @@ def asked(
 ) -> dict[str, Any]:
     """The columns of a reservation or redemption that is to be judged by its trigger.
 
-    Raises CampaignNotFound, CurrencyMismatch, Invalid, or why the promotion is not active.
+    Raises CampaignNotFound, Invalid, or why the promotion is not active.
     """
     terms = catalogue.terms_of(promotion_id)
     if terms is None:
@@ -31,24 +29,12 @@ def asked(
     used = currency or terms.currency
     promotion_rules.check_amount("cart_value", cart_value, used)
     promotion_rules.check_amount("delivery_charge", delivery_charge, used)
-    if money.minor_unit(used) != money.minor_unit(terms.currency):
-        # It cannot be priced; where it can, the trigger tells of earlier reasons first.
-        raise CurrencyMismatch(expected=terms.currency, given=used)
-    priced = price(
-        terms,
-        Cart(
-            money.to_minor(cart_value, terms.currency),
-            money.to_minor(delivery_charge, terms.currency),
-        ),
-    )
     return {
         "promotion_id": promotion_id,
         "user_id": user_id,
         "currency": used,
         "cart_value": cart_value,
         "delivery_charge": delivery_charge,
-        "wanted": money.from_minor(priced.amount, terms.currency),
-        "limited_by": priced.limited_by,
     }
 
 
