@@ -6,7 +6,7 @@ Figures are ratios, since a machine that is slow today is slow for both. Durabil
 import argparse
 import sys
 
-from benchmarks import bulk, single, stats
+from benchmarks import backlog, bulk, single, stats
 from benchmarks.report import Row, table
 from benchmarks.world import World
 
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "bulk": bulk.run,
     "single": single.run_cpu,
     "delay": single.run_delay,
+    "backlog": backlog.run,
     "stats": stats.run,
 }
 
@@ -22,7 +23,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; all if none")
     parser.add_argument("--passes", type=int, default=3, help="the median is shown (3)")
-    parser.add_argument("--events", type=int, default=100_000, help="events a pass (100000)")
+    parser.add_argument(
+        "--events", type=int, default=100_000, help="events a pass, a tenth of the backlog (100000)"
+    )
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHMARKS)
     if unknown:

@@ -21,9 +21,10 @@ CREATE INDEX ON raw_event (occurred_at);
 CREATE TABLE raw_stat (promotion_id bigint, type text, hour timestamptz, events bigint,
     PRIMARY KEY (promotion_id, type, hour));
 """
-_PRELOAD = """
+PRELOADED = 300_000
+_PRELOAD = f"""
 INSERT INTO raw_event SELECT gen_random_uuid(), 'VIEW', n % 200, n % 10000, n % 10000,
-    now() - n * interval '0.2 seconds', now() FROM generate_series(1, 300000) n;
+    now() - n * interval '0.2 seconds', now() FROM generate_series(1, {PRELOADED}) n;
 """
 _UPSERT = """
 INSERT INTO raw_stat SELECT * FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[])
