@@ -137,18 +137,29 @@ class Card:
 
     @property
     def uses(self) -> str:
-        """`3 of 10`; empty for codes that have one use."""
-        most = self.coupon.max_redemptions
-        return f"{self.coupon.uses_left:,} of {most:,}" if most > 1 else ""
+        """`3 of 10`; empty for codes that have one use. Where the book allows its holder fewer,
+        those come first."""
+        most, left = self.coupon.max_redemptions, self.coupon.uses_left
+        if most == 1:
+            return ""
+        in_all = f"{left:,} of {most:,}"
+        limit = self.book.max_redemptions_per_user
+        if limit is None or limit - self._used >= left:
+            return in_all
+        return f"{max(0, limit - self._used):,} for you, {in_all} in all"
+
+    @property
+    def _used(self) -> int:
+        return getattr(self.coupon, "used", None) or 0
 
     @property
     def note(self) -> str:
         """Why an open coupon cannot be used at this moment; empty where nothing is in its way."""
         if self.is_over:
             return ""
-        limit, used = self.book.max_redemptions_per_user, getattr(self.coupon, "used", None) or 0
-        if limit is not None and used >= limit:
-            return f"You have used this book as often as it allows ({used}/{limit})."
+        limit = self.book.max_redemptions_per_user
+        if limit is not None and self._used >= limit:
+            return f"You have used this book as often as it allows ({self._used}/{limit})."
         if not self.book.is_active:
             return "Switched off at the moment."
         if self._promotion is None:

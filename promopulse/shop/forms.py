@@ -8,13 +8,16 @@ from django import forms
 from promopulse.lib.errors import DomainError
 from promopulse.lib.money import CURRENCIES, DECIMAL_PLACES, DEFAULT_CURRENCY, MAX_DIGITS
 
+# What a form asks for in another way than the service.
+_FIELDS = {"/count": "how_many", "/coupons_per_user": "how_many"}
+
 
 def name_fields(form: forms.Form, refusal: DomainError) -> bool:
     """Make a refusal that is about fields of the form an error of each; whether it was."""
     named = [
-        (error["pointer"].strip("/"), error["detail"])
+        (name, error["detail"])
         for error in refusal.errors
-        if error["pointer"].strip("/") in form.fields
+        if (name := _FIELDS.get(error["pointer"], error["pointer"].strip("/"))) in form.fields
     ]
     for name, words in named:
         form.add_error(name, words)
@@ -55,3 +58,34 @@ class OffersForm(forms.Form):
     currency = forms.ChoiceField(
         choices=[(code, code) for code in sorted(CURRENCIES)], initial=DEFAULT_CURRENCY
     )
+
+
+class DistributeForm(forms.Form):
+    """Which codes to spread over a pool, and how. `seed` comes back with a plan."""
+
+    book_id = forms.TypedChoiceField(label="Book", coerce=int)
+    mode = forms.ChoiceField(
+        label="How",
+        choices=[("equal", "Equal shares"), ("random", "At random")],
+    )
+    how_many = forms.IntegerField(label="Coupons", min_value=1)
+    counted = forms.ChoiceField(
+        label="Counted", choices=[("each", "for each person"), ("all", "in all")]
+    )
+    seed = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, books: list[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["book_id"].choices = books  # type: ignore[attr-defined]
+
+    def asked(self) -> dict[str, Any]:
+        """The arguments of the service."""
+        given = self.cleaned_data
+        per_user = given["counted"] == "each"
+        return {
+            "book_id": given["book_id"],
+            "mode": given["mode"],
+            "count": None if per_user else given["how_many"],
+            "coupons_per_user": given["how_many"] if per_user else None,
+            "seed": given["seed"],
+        }

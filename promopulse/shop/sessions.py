@@ -72,6 +72,7 @@ def start(request: HttpRequest) -> HttpResponse:
     """What there is for this person."""
     shown: dict[str, Any] = {
         "counts": wallet.counts(person(request).pk),
+        "is_desk": reach_of(request.user, Permission.INTERNALS_READ) is Reach.ALL,
         "has_offers": reach_of(request.user, Permission.QUOTE) is not Reach.NONE,
     }
     return render(request, "shop/start.html", shown)

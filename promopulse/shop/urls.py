@@ -2,9 +2,13 @@
 
 from django.urls import path
 
-from promopulse.shop import activity, coupons, offers, sessions, using
+from promopulse.shop import activity, coupons, desk, offers, pools, sessions, using
 
 _COUPON = "my/coupons/<int:coupon_id>"
+_BOOK = "desk/books/<int:book_id>"
+_POOL = "desk/pools/<int:pool_id>"
+_PERSONS = "desk/people/<int:user_id>/coupons"
+_PERSONS_COUPON = f"{_PERSONS}/<int:coupon_id>"
 
 urlpatterns = [
     path("login", sessions.log_in, name="login"),
@@ -21,4 +25,16 @@ urlpatterns = [
         activity.move_subscription,
         name="my_subscription",
     ),
+    path("desk/books", desk.books, name="desk_books"),
+    path(_BOOK, desk.book, name="desk_book"),
+    path(f"{_BOOK}/find", desk.find, name="desk_find"),
+    path(f"{_BOOK}/people/<int:user_id>", desk.assign, name="desk_assign"),
+    path("desk/pools", pools.pools, name="desk_pools"),
+    path(_POOL, pools.pool, name="desk_pool"),
+    path(f"{_POOL}/distribute", pools.distribute, name="desk_distribute"),
+    path("desk/distributions/<int:distribution_id>/undo", pools.undo, name="desk_undo"),
+    path(_PERSONS, coupons.of_person, name="desk_person_coupons"),
+    path(f"{_PERSONS_COUPON}/act", using.act_for, name="desk_person_act"),
+    path(f"{_PERSONS_COUPON}/use", using.use_for, name="desk_person_use"),
+    path(f"{_PERSONS_COUPON}/qr", using.qr_for, name="desk_person_qr"),
 ]

@@ -20,6 +20,8 @@ _ROOMS = (
     ("my_coupons", "My coupons", Permission.SELF, True),
     ("my_offers", "Offers", Permission.QUOTE, True),
     ("my_activity", "Activity", Permission.SELF, True),
+    ("desk_books", "Books", Permission.INTERNALS_READ, False),
+    ("desk_pools", "Pools", Permission.INTERNALS_READ, False),
 )
 
 register.simple_tag(shown.sign, name="sign")

@@ -26,6 +26,7 @@ PAGES = [
     "/my/activity?tab=coupons",
     "/my/activity?tab=subscriptions",
 ]
+DESK = ["/desk/books", "/desk/books/1?user=4", "/desk/pools", "/desk/pools/1"]
 LIST, SHOWCASE = "/my/coupons", "/my/coupons?showcase=1"
 
 _MAKE = """
@@ -174,15 +175,16 @@ def test_a_lock_counts_down_and_the_page_follows(customer, instance):
 @pytest.mark.parametrize(("size", "dark"), APPEARANCES)
 def test_pages(window, size, dark):
     found = {}
-    alice = window("alice", size=size, dark=dark)
-    for path in PAGES:
-        page = alice.open(path)
-        assert page.title().endswith(" · PromoPulse")
-        wrong = alice.violations()
-        if over := alice.too_wide():
-            wrong.append(f"{over} px too wide")
-        if wrong:
-            found[path] = wrong
+    for person, paths in [("alice", PAGES), ("mia", DESK)]:
+        view = window(person, size=size, dark=dark)
+        for path in paths:
+            page = view.open(path)
+            assert page.title().endswith(" · PromoPulse")
+            wrong = view.violations()
+            if over := view.too_wide():
+                wrong.append(f"{over} px too wide")
+            if wrong:
+                found[path] = wrong
     visitor = window(size=size, dark=dark)
     visitor.open("/login")
     if wrong := visitor.violations():

@@ -178,10 +178,11 @@ def test_a_card_says_when_the_campaign_begins(client):
 def test_a_card_counts_the_uses_of_its_holder(client):
     book = BookFactory(allow_multi_redemption=True, max_redemptions_per_user=2)
     coupon = held(client.person, book, max_redemptions=5)
+    assert card(client).uses == "2 for you, 5 of 5 in all"
     for _ in range(2):
         redeeming.redeem(coupon.code, user_id=client.person.pk)
     shown = card(client)
-    assert shown.uses == "3 of 5"
+    assert shown.uses == "0 for you, 3 of 5 in all"
     assert shown.note == "You have used this book as often as it allows (2/2)."
 
 
