@@ -6,7 +6,7 @@ Figures are ratios, since a machine that is slow today is slow for both. Durabil
 import argparse
 import sys
 
-from benchmarks import backlog, bulk, single, stats
+from benchmarks import backlog, bulk, discounts, single, stats
 from benchmarks.report import Row, table
 from benchmarks.world import World
 
@@ -16,6 +16,8 @@ BENCHMARKS = {
     "delay": single.run_delay,
     "backlog": backlog.run,
     "stats": stats.run,
+    "grant": discounts.run_grant,
+    "available": discounts.run_available,
 }
 
 

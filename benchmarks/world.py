@@ -16,6 +16,7 @@ from promopulse.tests.live import Instance
 # Without events:bulk, so that the sliding window is part of what is measured.
 KEY = "pp_bench0000000_" + "k" * 43
 READER = "pp_reader000000_" + "k" * 43
+SHOP = "pp_shop00000000_" + "k" * 43
 
 USERS = 10_000
 PROMOTIONS = 200
@@ -49,6 +50,7 @@ class World:
         self.instance.manage("migrate")
         self.instance.make_key(KEY, "events:write")
         self.instance.make_key(READER, "read")
+        self.instance.make_key(SHOP, "discounts:apply")
         self.instance.sql(_FILL)
         self._subscribe()
         self.instance.sql("VACUUM ANALYZE")

