@@ -17,6 +17,7 @@ BENCHMARKS = {
     "backlog": backlog.run,
     "stats": stats.run,
     "grant": discounts.run_grant,
+    "apply": discounts.run_apply,
     "available": discounts.run_available,
 }
 

@@ -26,12 +26,12 @@ def run_cpu(world: World, *, passes: int, events: int) -> list[Row]:
     count = min(events, 5_000)
     ratios, ours, plain = [], 0.0, 0.0
     port = free_port()
-    floor = _start_floor(port)
+    floor = start_floor(port)
     try:
         for _ in range(passes):
             requests = [msgspec.json.encode(event) for event in world.events(count)]
-            plain = _cpu(floor.pid, port, requests)
-            ours = _cpu(world.instance.processes["web"].pid, world.instance.port, requests)
+            plain = cpu_of(floor.pid, port, requests)
+            ours = cpu_of(world.instance.processes["web"].pid, world.instance.port, requests)
             ratios.append(plain / ours)
     finally:
         floor.terminate()
@@ -47,7 +47,7 @@ def run_cpu(world: World, *, passes: int, events: int) -> list[Row]:
     ]
 
 
-def _start_floor(port: int) -> "subprocess.Popen[bytes]":
+def start_floor(port: int) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"]
     command += ["--port", str(port), "--workers", "2", "--blocking-threads", "8"]
     command += ["--log-level", "error", "benchmarks.floor:application"]
@@ -65,11 +65,15 @@ def _start_floor(port: int) -> "subprocess.Popen[bytes]":
     return floor
 
 
-def _cpu(pid: int, port: int, requests: list[bytes]) -> float:
+def cpu_of(
+    pid: int, port: int, requests: list[bytes], *, path: str = PATH, key: str = KEY
+) -> float:
     """CPU seconds a request of a process and its children."""
-    _post_all(port, requests[: len(requests) // 10])  # warm
+    warm = len(requests) // 10
+    _post_all(port, requests[:warm], path=path, key=key)
+    requests = requests[warm:]
     before = _cpu_seconds(pid)
-    _post_all(port, requests)
+    _post_all(port, requests, path=path, key=key)
     return (_cpu_seconds(pid) - before) / len(requests)
 
 
@@ -80,9 +84,11 @@ def _cpu_seconds(pid: int) -> float:
     return own + sum(_cpu_seconds(int(child)) for child in children)
 
 
-def _post_all(port: int, requests: list[bytes], rate: float = 0.0) -> None:
+def _post_all(
+    port: int, requests: list[bytes], rate: float = 0.0, *, path: str = PATH, key: str = KEY
+) -> None:
     threads = [
-        threading.Thread(target=_post, args=(port, requests[number::CONNECTIONS], rate))
+        threading.Thread(target=_post, args=(port, requests[number::CONNECTIONS], rate, path, key))
         for number in range(CONNECTIONS)
     ]
     for thread in threads:
@@ -91,18 +97,18 @@ def _post_all(port: int, requests: list[bytes], rate: float = 0.0) -> None:
         thread.join()
 
 
-def _post(port: int, requests: list[bytes], rate: float) -> None:
+def _post(port: int, requests: list[bytes], rate: float, path: str, key: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    headers = {"Authorization": f"Api-Key {KEY}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Api-Key {key}", "Content-Type": "application/json"}
     started = time.perf_counter()
     for number, body in enumerate(requests):
         if rate:
             wait = started + number * CONNECTIONS / rate - time.perf_counter()
             time.sleep(max(0.0, wait))
-        connection.request("POST", PATH, body, headers)
+        connection.request("POST", path, body, headers)
         response = connection.getresponse()
         response.read()
-        if response.status not in (200, 202):
+        if response.status not in (200, 201, 202):
             raise RuntimeError(f"answered {response.status}")
     connection.close()
 

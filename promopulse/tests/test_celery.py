@@ -21,7 +21,7 @@ def test_a_task_gives_its_connection_back_and_the_pool_stays_open(worker):
     task = app.tasks["engagement.make_months"]
     worker.on_task_prerun(sender=task)
     assert connection.connection is not None
-    task_postrun.send(sender=task)
+    task_postrun.send(sender=task, task=task)
     worker.on_task_postrun(sender=task)
     assert connection.connection is None
     assert not pool.closed
