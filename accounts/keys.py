@@ -9,7 +9,7 @@ import hmac
 import re
 import secrets
 import string
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -72,7 +72,8 @@ def find_live(text: str) -> ApiKey | None:
     key = ApiKey.objects.filter(prefix=prefix, revoked_at=None).first()
     if key is None or not hmac.compare_digest(bytes(key.secret_hash), secret_hash(secret)):
         return None
-    _note_use(key)
+    if key.last_used_at is None or datetime.now(UTC) - key.last_used_at > LAST_USED_GRAIN:
+        _note_use(key)
     return key
 
 

@@ -58,6 +58,9 @@ class Catalogue:
 
 _lock = threading.Lock()
 _kept = Catalogue(edition=None)
+# Terms looked up one by one, where nobody has asked for all of them.
+MOST_SINGLE = 1_000
+_single: dict[int, Terms] = {}
 
 
 def at_edition(edition: int) -> Catalogue:
@@ -82,8 +85,12 @@ def terms_of(promotion_id: int) -> Terms | None:
     May come from a copy of any age: who uses them is judged by the rows, and what is priced by them
     is fixed.
     """
-    terms = _kept.by_promotion.get(promotion_id)
-    return terms or next(iter(_read(_ONE, promotion_id=promotion_id)), None)
+    terms = _kept.by_promotion.get(promotion_id) or _single.get(promotion_id)
+    if terms is None and (found := _read(_ONE, promotion_id=promotion_id)):
+        if len(_single) >= MOST_SINGLE:
+            _single.clear()
+        terms = _single[promotion_id] = found[0]
+    return terms
 
 
 def _read(sql: str, **params: int) -> list[Terms]:

@@ -26,6 +26,7 @@ from promotions.discounts import errors, services
 from promotions.discounts.models import DailyUse
 from promotions.discounts.tests.factories import CampaignFactory
 from promotions.discounts.tests.ledgers import balance, broken, clock_shows, grant, reserve
+from promotions.models import Promotion
 
 ZONE = ZoneInfo("Europe/Berlin")
 # Around the day that has 23 hours.
@@ -65,7 +66,7 @@ class Shop(RuleBasedStateMachine):
         self.now, self.total = START, Decimal(30)
         clock_shows(self.now)
         self.users = [UserFactory.create() for _ in range(2)]
-        self.campaign = CampaignFactory(
+        self.campaign: Promotion = CampaignFactory.create(
             budget=self.total,
             timezone=ZONE.key,
             start_at=START - timedelta(days=1),
