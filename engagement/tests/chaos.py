@@ -47,6 +47,7 @@ def send(instance, events, size=50):
     repeats = 0
     for start in range(0, len(events), size):
         body = {"events": events[start : start + size]}
+        deadline = time.monotonic() + 2 * RECOVERY_SECONDS
         while True:
             try:
                 status, answer = instance.request("POST", INGEST, body)
@@ -56,6 +57,7 @@ def send(instance, events, size=50):
                 assert not answer["rejected"]
                 break
             assert status in (0, 503), answer
+            assert time.monotonic() < deadline, "nobody took this request in time"
             repeats += 1
             time.sleep(0.1)
     return repeats

@@ -89,7 +89,13 @@ class Instance:
             command, cwd=PROJECT, env=env, stdout=log, stderr=log, start_new_session=True
         )
         if name == "web":
-            wait_for(self._answers, START_SECONDS, f"web does not answer: {self.log('web')}")
+            # One that is killed while it starts never answers: whoever supervises starts another.
+            web = self.processes[name]
+            wait_for(
+                lambda: web.poll() is not None or self._answers(),
+                START_SECONDS,
+                f"web does not answer: {self.log('web')}",
+            )
 
     def ensure(self, *names: str) -> None:
         """Start those that do not run, and again those that have ended by themselves."""
