@@ -164,4 +164,5 @@ def admin_permissions(role: str) -> frozenset[str]:
         granted.update(*(_admin(model, "view") for model in _READ_BY_OPS))
     if role == Role.OPS:
         granted |= _admin("engagement.deadletterevent", "change")
+        granted |= _admin("engagement.eventstat", "change")
     return frozenset(granted)

@@ -9,9 +9,11 @@ class EngagementConfig(AppConfig):
     name = "engagement"
 
     def ready(self) -> None:
+        from engagement import rebuild_job
         from engagement.letters import long
 
         long.register()
+        rebuild_job.register()
         post_migrate.connect(_make_months, sender=self)
 
 

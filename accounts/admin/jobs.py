@@ -41,7 +41,7 @@ class JobAdmin(ReadOnlyAdmin):
     list_select_related = ("actor",)
     ordering = ("-id",)
     sortable_by = ()
-    empty_words = "Large exports and replays run as jobs, and are here with their progress."
+    empty_words = "Large exports, replays and checks run as jobs, and are here with their progress."
     fields = ("kind", "who", "created_at", "started_at", "finished_at", "outcome", "request_id")
     readonly_fields = fields
     change_form_template = "admin/accounts/job/change_form.html"

@@ -2,6 +2,7 @@
 
 Who holds the lease token works; each step locks the row and looks for the token and the state
 first, so that a worker that overslept its lease, or whose job was cancelled, does nothing more.
+A step that outlasts its lease holds the row: nobody waits for it to take the job.
 """
 
 import logging
@@ -33,8 +34,11 @@ UPDATE accounts_job SET
     state = 'running', lease_token = %(token)s, tries = tries + 1,
     leased_until = clock_timestamp() + %(lease)s::interval,
     started_at = coalesce(started_at, clock_timestamp())
-WHERE id = %(id)s AND finished_at IS NULL
-    AND (leased_until IS NULL OR leased_until <= clock_timestamp())
+WHERE id = (
+    SELECT id FROM accounts_job
+    WHERE id = %(id)s AND finished_at IS NULL
+        AND (leased_until IS NULL OR leased_until <= clock_timestamp())
+    FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING tries
 """
 # What nobody holds: never begun, left by a worker that died, or waiting for another try.

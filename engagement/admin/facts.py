@@ -15,7 +15,6 @@ from engagement.letters import shown
 from engagement.models import (
     Consumption,
     Event,
-    EventStat,
     IngestBatch,
     ProcessedEvent,
     PromotionUser,
@@ -117,18 +116,6 @@ class EventAdmin(InCurrency, ByEventId):
             ),
             False,
         )
-
-
-@admin.register(EventStat)
-class EventStatAdmin(ExactIdSearch, InCurrency):
-    empty_words = "Counts appear with the first event."
-    export_columns = ("promotion_id", "type", "hour", "events", "new_users", "amount")
-    list_display = ("promotion_id", "type", "hour", "events", "new_users", "amount_shown")
-    list_filter = ("type", ("hour", admin.DateFieldListFilter))
-    ordering = ("-hour", "-id")
-    sortable_by = ()
-    exact_ids = ("promotion_id",)
-    search_help_text = "A promotion's id"
 
 
 @admin.register(RetryEvent)

@@ -19,6 +19,8 @@ PAGES = [
     ("mia", "/admin/promotions/promotion/move/pause/?ids=1"),
     ("mia", "/admin/subscriptions/subscription/"),
     ("omar", "/admin/engagement/event/"),
+    ("omar", "/admin/engagement/eventstat/?q=1"),
+    ("omar", "/admin/engagement/eventstat/act/stats_rebuild/"),
     ("omar", "/admin/engagement/deadletterevent/"),
     ("omar", "/admin/engagement/deadletterevent/1/change/"),
     ("omar", "/admin/engagement/deadletterevent/act/replay/?cause=promotion_not_active"),
