@@ -67,3 +67,9 @@ class PromotionExpired(DomainError):
 
 class NotTargeted(DomainError):
     code = "not_targeted"
+
+
+class ConcurrentRedemption(DomainError):
+    """Somebody else is at what this needs at this moment; it may be tried again."""
+
+    code = "concurrent_redemption"

@@ -2,6 +2,7 @@
 
 from promopulse.lib.errors import DomainError, NotFound
 from promotions.discounts.errors import AlreadyReversed
+from promotions.errors import ConcurrentRedemption as ConcurrentRedemption
 
 
 class BookNotFound(NotFound):
@@ -76,12 +77,6 @@ class BookInactive(DomainError):
 
 class CapacityExceeded(DomainError):
     code = "capacity_exceeded"
-
-
-class ConcurrentRedemption(DomainError):
-    """Somebody else holds the coupon at this moment; it may be tried again."""
-
-    code = "concurrent_redemption"
 
 
 # What the states of a coupon refuse an action with.

@@ -3,6 +3,7 @@
 from accounts.errors import UserNotFound
 from promopulse.lib.errors import DomainError, Invalid, NotFound
 from promotions.errors import (
+    ConcurrentRedemption,
     NotTargeted,
     PromotionEnded,
     PromotionExpired,
@@ -95,5 +96,6 @@ OF_A_GRANT: tuple[type[DomainError], ...] = (
     NothingToDiscount,
     DailyLimitReached,
     BudgetExhausted,
+    ConcurrentRedemption,
 )
 OF_A_CAPTURE = (ReservationExpired, ReservationClosed, OrderAlreadyRedeemed)

@@ -2,6 +2,8 @@
 
 Lock order on every path: the reservation or redemption, the order's id, the day, the budget last.
 What overdue reservations still hold is taken with SKIP LOCKED, so no path waits against that order.
+A grant that finds some of it in the hands of somebody who is at it is refused as concurrent: it
+cannot wait for them while they queue for its budget. Its service goes back to the queue's end.
 `discounts_clock` and `discounts_release_overdue` are functions of the first migration.
 
 A condition with a query in it is asked alone, once it matters: PL/pgSQL answers one without in a
@@ -129,7 +131,11 @@ _TAKE = f"""
             ON CONFLICT (promotion_id, user_id, day)
                 DO UPDATE SET used = today.used + 1 WHERE today.used < today.most;
             EXIT WHEN FOUND;
-            IF discounts_release_overdue(NEW.promotion_id, NEW.user_id) = 0 THEN
+            released := discounts_release_overdue(NEW.promotion_id, NEW.user_id);
+            IF released < 0 THEN
+                {refuse("concurrent_redemption")}
+            END IF;
+            IF released = 0 THEN
                 {
     refuse(
         "daily_limit_reached",
@@ -149,9 +155,13 @@ _TAKE = f"""
                 LOOP
                     SELECT total - reserved - spent INTO room FROM promotions_budget
                         WHERE id = terms.budget_id FOR NO KEY UPDATE;
-                    EXIT WHEN room >= NEW.wanted
-                        OR discounts_release_overdue(NEW.promotion_id) = 0;
+                    EXIT WHEN room >= NEW.wanted;
+                    released := discounts_release_overdue(NEW.promotion_id);
+                    EXIT WHEN released <= 0;
                 END LOOP;
+                IF room < NEW.wanted AND released < 0 THEN
+                    {refuse("concurrent_redemption")}
+                END IF;
                 IF room <= 0 THEN
                     {refuse("budget_exhausted", left=_money("room"))}
                 END IF;
@@ -168,6 +178,7 @@ _DECLARE = [
     ("terms", "record"),
     ("digits", "integer"),
     ("room", "numeric"),
+    ("released", "integer"),
     ("at", "timestamptz"),
 ]
 

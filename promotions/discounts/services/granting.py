@@ -2,11 +2,9 @@
 
 from decimal import Decimal
 
-from promopulse.lib.refusals import heard
-from promopulse.lib.sql import fetch_one
-from promotions.discounts import errors, metrics
+from promotions.discounts import metrics
 from promotions.discounts.models import Redemption
-from promotions.discounts.services.asking import asked
+from promotions.discounts.services.asking import asked, take
 
 COLUMNS = tuple(field.attname for field in Redemption._meta.concrete_fields)
 
@@ -44,8 +42,7 @@ def grant(
             delivery_charge=delivery_charge,
             currency=currency,
         )
-        with heard(*errors.OF_A_GRANT):
-            granted = fetch_one(_GRANT, row | {"order_id": order_id or None})
+        granted = take(_GRANT, row | {"order_id": order_id or None})
     redemption: Redemption = Redemption.from_db("default", COLUMNS, granted)
     metrics.granted("apply", redemption.amount, redemption.currency)
     return redemption

@@ -8,7 +8,7 @@ from promopulse.lib.sql import fetch_all, fetch_one
 from promotions.discounts import errors, metrics
 from promotions.discounts.models import MAX_TTL, Redemption, Reservation
 from promotions.discounts.services import granting
-from promotions.discounts.services.asking import asked
+from promotions.discounts.services.asking import asked, take
 
 DEFAULT_TTL = 900  # seconds
 _COLUMNS = tuple(field.attname for field in Reservation._meta.concrete_fields)
@@ -36,6 +36,7 @@ _OVERDUE = """
     SELECT DISTINCT promotion_id FROM discounts_reservation
     WHERE state = 'open' AND expires_at <= %(at)s ORDER BY promotion_id
 """
+_TIDY = "SELECT discounts_release_overdue(%(id)s)"
 
 
 def reserve(
@@ -61,8 +62,7 @@ def reserve(
             delivery_charge=delivery_charge,
             currency=currency,
         )
-        with heard(*errors.OF_A_GRANT):
-            held = fetch_one(_RESERVE, row | {"ttl_seconds": ttl_seconds})
+        held = take(_RESERVE, row | {"ttl_seconds": ttl_seconds})
     reservation: Reservation = Reservation.from_db("default", _COLUMNS, held)
     metrics.granted("reserve", reservation.amount, reservation.currency)
     return reservation
@@ -107,8 +107,6 @@ def release_overdue() -> int:
     released = 0
     (at,) = fetch_one("SELECT discounts_clock()", {})
     for (promotion_id,) in fetch_all(_OVERDUE, {"at": at}):
-        while some := fetch_one("SELECT discounts_release_overdue(%(id)s)", {"id": promotion_id})[
-            0
-        ]:
+        while (some := fetch_one(_TIDY, {"id": promotion_id})[0]) > 0:
             released += some
     return released
