@@ -23,7 +23,20 @@ _STEPS = ((EventType.VIEW, "Views"), (EventType.CLICK, "Clicks"), (EventType.RED
 
 
 def funnel(request: HttpRequest, promotion: Promotion) -> SafeString | str:
-    """From views to redemptions, with the people and the rates."""
+    """From views to redemptions, and the way to the hours."""
+    steps = steps_of(promotion)
+    if not steps:
+        return ""
+    return format_html(
+        '{}<p class="pp-moves pp-after"><a class="pp-link" href="{}?q={}">Counts by hour</a></p>',
+        steps,
+        reverse("admin:engagement_eventstat_changelist"),
+        promotion.pk,
+    )
+
+
+def steps_of(promotion: Promotion) -> SafeString | str:
+    """Views, clicks and redemptions with their people and rates; nothing before the first."""
     totals = read_stats(promotion.pk).totals
     if not any(total.events for total in totals.values()):
         return ""
@@ -47,11 +60,8 @@ def funnel(request: HttpRequest, promotion: Promotion) -> SafeString | str:
     return format_html(
         '<table class="pp-table"><thead><tr><th>Step</th><th class="pp-number">Events</th>'
         '<th class="pp-number">People</th><th class="pp-number">Of views</th></tr></thead>'
-        "<tbody>{}</tbody></table>"
-        '<p class="pp-moves pp-after"><a class="pp-link" href="{}?q={}">Counts by hour</a></p>',
+        "<tbody>{}</tbody></table>",
         rows,
-        reverse("admin:engagement_eventstat_changelist"),
-        promotion.pk,
     )
 
 

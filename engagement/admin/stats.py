@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from engagement import rebuild_job
 from engagement.admin.facts import InCurrency
-from engagement.admin.on_promotions import funnel
+from engagement.admin.on_promotions import steps_of
 from engagement.models import EventStat, EventType
 from engagement.rebuild_job import CHECK, REBUILD, StatsPlan
 from promopulse.lib.admin import ExactIdSearch, whole_id
@@ -98,7 +98,7 @@ class EventStatAdmin(ExactIdSearch, InCurrency):
         number = whole_id(request.GET.get("q", "").strip())
         promotion = Promotion.objects.filter(pk=number).first() if number is not None else None
         if promotion is not None:
-            context |= {"about": promotion.name, "summary": funnel(request, promotion)}
+            context |= {"about": promotion.name, "summary": steps_of(promotion)}
         return super().changelist_view(request, context)
 
 

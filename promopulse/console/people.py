@@ -1,21 +1,26 @@
-"""Erasing a person, from what every app knows of them: counted first, then confirmed, then done."""
+"""What every app knows of a person: exported for a reason; erased when counted and confirmed."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied as Forbidden
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from accounts.admin.extensions import moves
 from accounts.admin.users import UserAdmin
 from accounts.models import User
-from accounts.roles import Permission, Reach, reach
-from promopulse import erasure
+from accounts.principals import reach_of
+from accounts.roles import REVEAL, Permission, Reach, reach
+from promopulse import dossier, erasure
 from promopulse.lib import plans
 from promopulse.lib.admin.plans import MustSayWhy, PlanPage, Report
 from promopulse.lib.admin.shown import facts, sign
 from promopulse.lib.errors import PermissionDenied
+
+ERASE, EXPORT = "accounts_user_erase", "accounts_user_export_person"
 
 
 @dataclass(frozen=True)
@@ -78,20 +83,72 @@ class ErasePage(PlanPage):
         }
 
 
+@dataclass(frozen=True)
+class ExportPage:
+    """The page `.../user/<id>/export/`: GET asks why, POST gives the file."""
+
+    admin: UserAdmin
+
+    def __call__(self, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
+        if not may_export(request):
+            raise Forbidden
+        user = get_object_or_404(User, pk=pk)
+        clear, may = request.user.has_perm(REVEAL), request.user.has_perm
+        form = MustSayWhy(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            reason = form.cleaned_data["reason"]
+            return StreamingHttpResponse(
+                dossier.export(pk, clear=clear, reason=reason, may=may),
+                content_type="application/json",
+                headers={"Content-Disposition": f'attachment; filename="person-{pk}.json"'},
+            )
+        left_out = [part.name for part in dossier.PARTS if not may(part.needs)]
+        inside = [part.name for part in dossier.PARTS if part.name not in left_out]
+        context: dict[str, Any] = self.admin.admin_site.each_context(request) | {
+            "opts": self.admin.opts,
+            "title": f"Export what is held of {user.name or user}",
+            "form": form,
+            "media": self.admin.media + form.media,
+            "back": reverse("admin:accounts_user_change", args=[pk]),
+            "clear": clear,
+            "warn_sign": sign("warn"),
+            "facts": facts(
+                [("In it", _listed(["the person", *inside]))]
+                + ([("Not yours to see", _listed(left_out))] if left_out else [])
+            ),
+        }
+        return TemplateResponse(request, "admin/accounts/user/export.html", context)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in names)
+
+
+def may_export(request: HttpRequest) -> bool:
+    """Who looks after people; what else they may see decides what is in the file."""
+    return reach_of(request.user, Permission.PEOPLE) is Reach.ALL
+
+
 def may_erase(request: HttpRequest) -> bool:
     role = getattr(request.user, "role", None)
     return reach(Permission.ADMINISTER, role=role, scopes=frozenset()) is Reach.ALL
 
 
 def urls(user_admin: UserAdmin) -> list[Any]:
-    view = user_admin.admin_site.admin_view(ErasePage(user_admin))
-    return [path("accounts/user/<int:pk>/erase/", view, name="accounts_user_erase")]
+    view = user_admin.admin_site.admin_view
+    return [
+        path("accounts/user/<int:pk>/erase/", view(ErasePage(user_admin)), name=ERASE),
+        path("accounts/user/<int:pk>/export/", view(ExportPage(user_admin)), name=EXPORT),
+    ]
 
 
 def _offer(request: HttpRequest, user: User) -> list[tuple[str, str]]:
-    if not may_erase(request) or user.pk == request.user.pk:
-        return []
-    return [("Erase", reverse("admin:accounts_user_erase", args=[user.pk]))]
+    found = []
+    if may_export(request):
+        found.append(("Export", reverse(f"admin:{EXPORT}", args=[user.pk])))
+    if may_erase(request) and user.pk != request.user.pk:
+        found.append(("Erase", reverse(f"admin:{ERASE}", args=[user.pk])))
+    return found
 
 
 moves.append(_offer)
