@@ -1,4 +1,4 @@
-"""A person's export: all that is held of them, masked but for those who may see, and in the trail."""
+"""The export of a person: all that is held, masked but for who may see it, and in the trail."""
 
 import json
 
