@@ -21,8 +21,11 @@ run: venv ## Start everything in the foreground: http://127.0.0.1:8000
 demo: venv ## Build the demo world again in the running instance
 	@DEMO=1 .venv/bin/python manage.py demo $(ARGS)
 
+# One process has the tests that kill and wait, the other all the rest.
+IN_TWO := -n 2 --dist loadgroup
+
 test: venv-dev ## Run the tests; choose some with ARGS="-k words"
-	@exec $(IN_VENV) pytest $(ARGS)
+	@exec $(IN_VENV) pytest $(or $(ARGS),$(IN_TWO))
 
 faults: venv-dev ## Kill, fill and cut off everything, at full length: the better part of an hour
 	@FAULTS=whole exec $(IN_VENV) pytest -m faults $(ARGS)

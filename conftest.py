@@ -16,6 +16,16 @@ from accounts.tokens import access_token
 from promopulse.lib import context, limits
 from promopulse.tests.live import Instance
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup` one process has all tests of faults, which mostly wait, and with them
+    the instance that they share. (Those of the browser are a group as well.)"""
+    for item in items:
+        if item.get_closest_marker("faults") or "live" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("faults"))
+
+
 _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
 

@@ -282,11 +282,12 @@ def test_the_event_list_pages_by_cursor(as_service, subscription, django_assert_
     at = datetime.now(UTC).replace(microsecond=0).isoformat()
     sent = [event(subscription_id=subscription.pk, occurred_at=at) for _ in range(7)]
     send_and_process(*sent)
+    assert reader.get("/api/v1/events").status_code == 200  # the key's first use is noted
     seen: list[str] = []
     url = f"/api/v1/events?limit=3&promotion_id={subscription.promotion_id}"
     pages = 0
     while url:
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(2):
             page = reader.get(url).json()
         seen += [one["event_id"] for one in page["results"]]
         url, last = page["next"], page
