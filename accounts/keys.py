@@ -9,7 +9,8 @@ import hmac
 import re
 import secrets
 import string
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -17,12 +18,14 @@ from django.db.models import Q
 from accounts import audit
 from accounts.models import ApiKey
 from promopulse.lib import context
+from promopulse.lib.direct import Statement
 from promopulse.lib.errors import NotFound
 from promopulse.lib.time import ClockTimestamp
 
 _LETTERS = string.ascii_letters + string.digits
 KEY = re.compile(r"pp_([A-Za-z0-9]{12})_([A-Za-z0-9]{43})")
 LAST_USED_GRAIN = timedelta(minutes=1)
+_GRAIN = f"{LAST_USED_GRAIN.total_seconds()} seconds"
 
 
 def _random(length: int) -> str:
@@ -63,20 +66,43 @@ def revoke_key(key_id: int) -> ApiKey:
     return key
 
 
-def find_live(text: str) -> ApiKey | None:
+@dataclass(frozen=True)
+class LiveKey:
+    """A key that was shown and is good: what its requests are judged by."""
+
+    pk: int
+    name: str
+    scopes: frozenset[str]
+
+
+_LIVE = Statement(
+    "live_key",
+    f"""
+    SELECT id::text, name::text, array_to_string(scopes, ' '), encode(secret_hash, 'hex'),
+        (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '{_GRAIN}')::text
+    FROM accounts_apikey WHERE prefix = %(prefix)s AND revoked_at IS NULL
+    """,
+)
+
+
+def find_live(text: str) -> LiveKey | None:
     """The key that `text` is, unless it is unknown or revoked. Notes the use, to the minute."""
     match = KEY.fullmatch(text)
     if match is None:
         return None
     prefix, secret = match.groups()
-    key = ApiKey.objects.filter(prefix=prefix, revoked_at=None).first()
-    if key is None or not hmac.compare_digest(bytes(key.secret_hash), secret_hash(secret)):
+    row = _LIVE.fetch({"prefix": prefix})
+    if row is None:
         return None
-    if key.last_used_at is None or datetime.now(UTC) - key.last_used_at > LAST_USED_GRAIN:
-        _note_use(key)
+    key_id, name, scopes, known_hash, unnoted = row
+    if not hmac.compare_digest(known_hash or "", secret_hash(secret).hex()):
+        return None
+    key = LiveKey(int(key_id or 0), name or "", frozenset((scopes or "").split()))
+    if unnoted == "true":
+        _note_use(key.pk)
     return key
 
 
-def _note_use(key: ApiKey) -> None:
+def _note_use(key_id: int) -> None:
     stale = Q(last_used_at=None) | Q(last_used_at__lt=ClockTimestamp() - LAST_USED_GRAIN)
-    ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=ClockTimestamp())
+    ApiKey.objects.filter(stale, pk=key_id).update(last_used_at=ClockTimestamp())

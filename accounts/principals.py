@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from accounts.models import ApiKey, User
+from accounts.keys import LiveKey
+from accounts.models import User
 from accounts.roles import Permission, Reach, reach
 from promopulse.lib.context import Actor
 
@@ -24,8 +25,8 @@ class Service:
     is_staff = False
 
     @classmethod
-    def of(cls, key: ApiKey) -> "Service":
-        return cls(key.pk, key.name, frozenset(key.scopes))
+    def of(cls, key: LiveKey) -> "Service":
+        return cls(key.pk, key.name, key.scopes)
 
     def get_username(self) -> str:
         return self.name

@@ -18,6 +18,7 @@ from accounts.roles import Permission, Reach
 from promopulse.lib import context, limits
 from promopulse.lib.context import Actor
 from promopulse.lib.errors import NotFound
+from promopulse.lib.fields import ReusableMixin
 
 
 class ApiView(APIView):
@@ -123,20 +124,25 @@ class ApiViewSet(ApiView, GenericViewSet):
         self, serializer_class: type[BaseSerializer[Any]] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """The validated body of this request, of `bodies` unless another serializer is given."""
-        serializer = (serializer_class or self.bodies[self.action])(
-            data=self.request.data, context=self.get_serializer_context(), **kwargs
-        )
+        wanted = serializer_class or self.bodies[self.action]
+        if issubclass(wanted, ReusableMixin) and not kwargs:
+            return wanted.read(self.request.data)
+        serializer = wanted(data=self.request.data, context=self.get_serializer_context(), **kwargs)
         serializer.is_valid(raise_exception=True)
         data: dict[str, Any] = serializer.validated_data
         return data
 
     def answer(self, serializer_class: Any, obj: Any, status: int = 200) -> Response:
         """An object in its answer's shape."""
+        if issubclass(serializer_class, ReusableMixin):
+            return Response(serializer_class.show(obj), status=status)
         shaped = serializer_class(obj, context=self.get_serializer_context())
         return Response(shaped.data, status=status)
 
     def page(self, serializer_class: Any, queryset: Any) -> Response:
         """One page of a queryset."""
-        rows = self.paginate_queryset(queryset)
+        rows: Any = self.paginate_queryset(queryset)
+        if issubclass(serializer_class, ReusableMixin):
+            return self.get_paginated_response([serializer_class.show(row) for row in rows])
         shaped = serializer_class(rows, many=True, context=self.get_serializer_context())
         return self.get_paginated_response(shaped.data)

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from rest_framework import serializers
@@ -47,6 +48,36 @@ class StrictSerializer(StrictMixin, serializers.Serializer):
 
 class StrictModelSerializer(StrictMixin, serializers.ModelSerializer):
     """A model's body of named fields, no others."""
+
+
+class ReusableMixin:
+    """A serializer that looks at nothing but the value: one of it serves all requests.
+
+    Making one copies every field, which costs more than using them. Its fields and methods must
+    leave `context`, `instance` and `initial_data` alone.
+    """
+
+    @classmethod
+    def read(cls, data: Any) -> dict[str, Any]:
+        """The validated body. Raises ValidationError."""
+        try:
+            value: dict[str, Any] = _only(cls).run_validation(data)
+        except serializers.ValidationError:
+            # As it would be told by one of its own.
+            cls(data=data).is_valid(raise_exception=True)  # type: ignore[call-arg, attr-defined]
+            raise
+        return value
+
+    @classmethod
+    def show(cls, obj: Any) -> dict[str, Any]:
+        """An object as it is answered."""
+        shown: dict[str, Any] = _only(cls).to_representation(obj)
+        return shown
+
+
+@cache
+def _only(cls: Any) -> Any:
+    return cls()
 
 
 class CountField(serializers.IntegerField):

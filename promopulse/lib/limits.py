@@ -10,25 +10,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, wraps
+from hashlib import sha1
 from ipaddress import IPv6Address, IPv6Network
-from typing import TypeVar
+from pathlib import Path
 
 import redis
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
+from redis.exceptions import NoScriptError
 
+from promopulse.lib import redis as fast_redis
 from promopulse.lib.errors import RateLimited
 from promopulse.lib.metrics import counter
 from promopulse.lib.problems import problem_for
-from promopulse.lib.redis import circuit, client
 
 REFUSED = counter("promopulse_rate_limited", "Requests and events over a limit.", "limit")
 
 _PREFIX = "promopulse:limit"
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,7 @@ class Verdict:
 
 def hit(name: str, *who: str) -> Verdict | None:
     """Count one request of `who` under the rate `name`; None while limits are turned off."""
-    if not settings.RATE_LIMITS_ON:
-        return None
-    rate = _rate(settings.RATE_LIMITS[name])
-    verdict = _ask(lambda limiter: _hit(limiter, rate, name, *who))
-    if not verdict.allowed:
-        REFUSED.labels(name).inc()
-    return verdict
+    return _verdict(name, who, cost=1)
 
 
 def room(name: str, *who: str) -> Verdict | None:
@@ -66,12 +61,13 @@ def room(name: str, *who: str) -> Verdict | None:
 
     For limits on failures: look first, `hit` when it has failed. None while limits are turned off.
     """
+    return _verdict(name, who, cost=0)
+
+
+def _verdict(name: str, who: tuple[str, ...], cost: int) -> Verdict | None:
     if not settings.RATE_LIMITS_ON:
         return None
-    rate = _rate(settings.RATE_LIMITS[name])
-    verdict = _ask(
-        lambda limiter: _verdict(limiter, limiter.test(rate, name, *who), rate, name, *who)
-    )
+    verdict = _judge(name, who, cost)
     if not verdict.allowed:
         REFUSED.labels(name).inc()
     return verdict
@@ -126,7 +122,8 @@ def _network(address: str) -> str:
 def forget_all() -> None:
     """Start counting anew, here and in Redis."""
     _local().storage.reset()
-    _shared().storage.reset()
+    for key in fast_redis.client().scan_iter(f"{_PREFIX}:*"):
+        fast_redis.client().delete(key)
 
 
 @cache
@@ -135,32 +132,40 @@ def _rate(text: str) -> RateLimitItem:
 
 
 @cache
-def _shared() -> SlidingWindowCounterRateLimiter:
-    storage = RedisStorage("redis://", connection_pool=client().connection_pool, key_prefix=_PREFIX)
-    return SlidingWindowCounterRateLimiter(storage)
-
-
-@cache
 def _local() -> SlidingWindowCounterRateLimiter:
     return SlidingWindowCounterRateLimiter(MemoryStorage())
 
 
-def _ask(question: Callable[[SlidingWindowCounterRateLimiter], _T]) -> _T:
+def _judge(name: str, who: tuple[str, ...], cost: int) -> Verdict:
+    rate = _rate(settings.RATE_LIMITS[name])
     try:
-        with circuit.guard():
-            return question(_shared())
+        allowed, remaining, wait = _in_redis(rate, name, who, cost)
     except redis.RedisError:
-        return question(_local())
+        return _here(rate, name, who, cost)
+    return Verdict(bool(allowed), rate.amount, remaining, max(1, -(-wait // 1000)))
 
 
-def _hit(limiter: SlidingWindowCounterRateLimiter, rate: RateLimitItem, *who: str) -> Verdict:
-    return _verdict(limiter, limiter.hit(rate, *who), rate, *who)
+def _in_redis(rate: RateLimitItem, name: str, who: tuple[str, ...], cost: int) -> list[int]:
+    span = rate.get_expiry() * 1000
+    arguments = (1, ":".join((_PREFIX, name, str(span), *who)), rate.amount, span, cost)
+    text, digest = _script()
+    try:
+        answer: list[int] = fast_redis.ask("EVALSHA", digest, *arguments)
+    except NoScriptError:
+        answer = fast_redis.ask("EVAL", text, *arguments)
+    return answer
 
 
-def _verdict(
-    limiter: SlidingWindowCounterRateLimiter, allowed: bool, rate: RateLimitItem, *who: str
-) -> Verdict:
-    reset_at, remaining = limiter.get_window_stats(rate, *who)
+@cache
+def _script() -> tuple[str, str]:
+    text = Path(__file__).with_name("limits.lua").read_text(encoding="utf-8")
+    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _here(rate: RateLimitItem, name: str, who: tuple[str, ...], cost: int) -> Verdict:
+    ask = _local().hit if cost else _local().test
+    allowed = ask(rate, name, *who)
+    reset_at, remaining = _local().get_window_stats(rate, name, *who)
     return Verdict(
         allowed=allowed,
         limit=rate.amount,

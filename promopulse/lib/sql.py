@@ -4,12 +4,12 @@ Django interpolates parameters on the client, so the server plans every statemen
 the ingest or processing statement costs more than running it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import connection, transaction
 
 
 @contextmanager
@@ -32,6 +32,17 @@ def fetch_all(sql: str, params: Mapping[str, Any]) -> list[Any]:
     with prepared_cursor() as cursor:
         cursor.execute(sql, params, prepare=True)
         return cursor.fetchall()
+
+
+def after_commit(act: Callable[[], None]) -> None:
+    """Do it once the present transaction is committed, or now where there is none.
+
+    Django's own asks an open connection, and opens one for that.
+    """
+    if connection.in_atomic_block:
+        transaction.on_commit(act)
+    else:
+        act()
 
 
 def delete_in_chunks(

@@ -7,7 +7,8 @@ import pytest
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
 from accounts.models import Pool
-from promopulse.lib.direct import Statement
+from promopulse.lib.direct import RowStatement, Statement
+from promopulse.lib.sql import after_commit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,3 +74,35 @@ def test_many_threads_wait_beside_each_other(unopened):
     with ThreadPoolExecutor(6) as threads:
         answers = list(threads.map(lambda n: sleep.fetch_one({"a": str(n)})[1], range(6)))
     assert answers == [str(n) for n in range(6)]
+
+
+MAKE = RowStatement(
+    "make",
+    Pool,
+    "INSERT INTO accounts_pool (name, description, user_count, created_at)"
+    " SELECT %(name)s, %(name)s, 0, now() WHERE %(wanted)s::boolean RETURNING {row}",
+)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_written_row_is_an_instance_of_its_model(is_open, unopened):
+    if is_open:
+        connection.ensure_connection()
+    made = MAKE.fetch({"name": "a", "wanted": True})
+    assert MAKE.fetch({"name": "b", "wanted": False}) is None
+    assert (connection.connection is not None) is is_open
+    stored = Pool.objects.get()
+    names = [field.attname for field in Pool._meta.concrete_fields]
+    assert [getattr(made, name) for name in names] == [getattr(stored, name) for name in names]
+    assert not made._state.adding
+
+
+def test_what_waits_for_the_commit_needs_no_connection(unopened):
+    done = []
+    after_commit(lambda: done.append(1))
+    assert done == [1]
+    assert connection.connection is None
+    with transaction.atomic():
+        after_commit(lambda: done.append(2))
+        assert done == [1]
+    assert done == [1, 2]

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from rest_framework.serializers import ValidationError
 
-from promopulse.lib.fields import IdField, MoneyField
+from promopulse.lib.fields import IdField, MoneyField, ReusableMixin, StrictSerializer
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,29 @@ def test_an_amount_is_plain_digits(given):
     assert MoneyField().run_validation(12.5) == Decimal("12.5")
     with pytest.raises(ValidationError):
         MoneyField().run_validation(given)
+
+
+class Plain(StrictSerializer):
+    id = IdField(source="key")
+    amount = MoneyField(required=False, allow_null=True)
+
+
+class Reused(ReusableMixin, Plain):
+    """The same, made once."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"id": 1}, {"id": "7", "amount": "1.50"}, {"id": 1, "amount": None}]
+    + [None, [], "x", {}, {"id": "x"}, {"id": 1, "other": 2}, {"id": 1, "amount": "NaN"}],
+)
+def test_a_serializer_that_is_made_once_reads_like_any_other(body):
+    plain = Plain(data=body)
+    if plain.is_valid():
+        assert Reused.read(body) == plain.validated_data
+        return
+    for _ in range(2):
+        with pytest.raises(ValidationError) as refused:
+            Reused.read(body)
+        assert refused.value.detail == plain.errors
+        assert refused.value.get_codes() == ValidationError(plain.errors).get_codes()

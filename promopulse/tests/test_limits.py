@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from promopulse.lib import limits
+from promopulse.lib import redis as fast_redis
 from promopulse.lib.redis import Circuit
 
 
@@ -28,6 +29,28 @@ def test_each_caller_and_each_rate_counts_alone(few):
     assert limits.hit("health", "someone").allowed
 
 
+@pytest.mark.parametrize("burst", [1, 2, 3])
+def test_the_window_slides(settings, rate_limits, burst):
+    """A burst at the end of a span still counts at the beginning of the next, then less and less;
+    whoever waits as long as they were told is let through."""
+    settings.RATE_LIMITS = {"few": "3/second"}
+    time.sleep(1 - time.time() % 1 - 0.1)
+    assert [limits.hit("few", "someone").allowed for _ in range(burst)] == [True] * burst
+    time.sleep(0.15)
+    # The span before counts nearly whole: less than `burst` and more than one less.
+    more = [limits.hit("few", "someone").allowed for _ in range(4)]
+    assert sum(more) == 4 - burst
+    verdict = limits.room("few", "someone")
+    assert not verdict.allowed
+    time.sleep(verdict.reset_after)
+    assert limits.room("few", "someone").allowed
+
+
+def test_a_look_counts_nothing(few):
+    assert [limits.room("few", "someone").remaining for _ in range(9)] == [3] * 9
+    assert limits.hit("few", "someone").remaining == 2
+
+
 def test_limits_can_be_turned_off(few, settings):
     settings.RATE_LIMITS_ON = False
     assert [limits.hit("few", "someone") for _ in range(5)] == [None] * 5
@@ -36,13 +59,12 @@ def test_limits_can_be_turned_off(few, settings):
 def test_without_redis_this_process_counts_and_nothing_waits(few, settings, monkeypatch):
     asked = []
 
-    class Away:
-        def hit(self, *args):
-            asked.append(args)
-            raise redis.ConnectionError("away")
+    def away(command):
+        asked.append(command)
+        raise redis.ConnectionError("away")
 
-    monkeypatch.setattr(limits, "_shared", Away)
-    monkeypatch.setattr(limits, "circuit", Circuit("redis"))
+    monkeypatch.setattr(fast_redis, "_on_own_connection", away)
+    monkeypatch.setattr(fast_redis, "circuit", Circuit("redis"))
     started = time.perf_counter()
     allowed = [limits.hit("few", "someone").allowed for _ in range(4)]
     assert allowed == [True, True, True, False]
@@ -52,7 +74,7 @@ def test_without_redis_this_process_counts_and_nothing_waits(few, settings, monk
 
 def test_redis_is_asked_again_later(few, monkeypatch):
     circuit = Circuit("redis")
-    monkeypatch.setattr(limits, "circuit", circuit)
+    monkeypatch.setattr(fast_redis, "circuit", circuit)
     circuit.failed(redis.ConnectionError())
     circuit._try_at = time.monotonic()
     limits._local().storage.reset()

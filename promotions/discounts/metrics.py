@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from promopulse.lib.errors import DomainError
 from promopulse.lib.metrics import counter
+from promopulse.lib.sql import after_commit
 
 GRANTED = counter("promopulse_discounts_granted", "Discounts granted, by how.", "how")
 GRANTED_MONEY = counter(
@@ -46,7 +47,7 @@ def granted(how: str, amount: Decimal, currency: str) -> None:
         if how != "reserve":
             GRANTED_MONEY.labels(currency).inc(float(amount))
 
-    transaction.on_commit(count)
+    after_commit(count)
 
 
 def reversed_(amount: Decimal, currency: str) -> None:
@@ -56,7 +57,7 @@ def reversed_(amount: Decimal, currency: str) -> None:
         REVERSED.inc()
         REVERSED_MONEY.labels(currency).inc(float(amount))
 
-    transaction.on_commit(count)
+    after_commit(count)
 
 
 @contextmanager

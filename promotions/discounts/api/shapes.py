@@ -10,6 +10,7 @@ from promopulse.lib.fields import (
     CurrencyField,
     IdField,
     MoneyField,
+    ReusableMixin,
     StrictSerializer,
     TimeRange,
 )
@@ -33,7 +34,7 @@ def _order_id() -> serializers.CharField:
     )
 
 
-class CartIn(StrictSerializer):
+class CartIn(ReusableMixin, StrictSerializer):
     """What somebody is about to pay, and the campaign that should make it less."""
 
     campaign_id = IdField(source="promotion_id")
@@ -53,20 +54,20 @@ class ReserveIn(CartIn):
     )
 
 
-class CaptureIn(StrictSerializer):
+class CaptureIn(ReusableMixin, StrictSerializer):
     order_id = _order_id()
 
 
-class NothingIn(StrictSerializer):
+class NothingIn(ReusableMixin, StrictSerializer):
     """A body with no fields; none at all is the same."""
 
 
-class ReverseIn(StrictSerializer):
+class ReverseIn(ReusableMixin, StrictSerializer):
     amount = MoneyField(required=False, allow_null=True, help_text="Default: all that is left.")
     reason = reason_field()
 
 
-class _GrantedOut(serializers.Serializer[Any]):
+class _GrantedOut(ReusableMixin, serializers.Serializer[Any]):
     id = serializers.IntegerField()
     campaign_id = serializers.IntegerField(source="promotion_id")
     customer_id = serializers.IntegerField(source="user_id")
@@ -102,7 +103,7 @@ class ReservationOut(_GrantedOut):
     closed_at = AwareDateTimeField(allow_null=True)
 
 
-class ReversalOut(serializers.Serializer[Reversal]):
+class ReversalOut(ReusableMixin, serializers.Serializer[Reversal]):
     id = serializers.IntegerField()
     redemption_id = serializers.IntegerField()
     currency = serializers.CharField(source="redemption.currency")

@@ -4,9 +4,9 @@ import time
 from decimal import Decimal
 from typing import Any
 
+from promopulse.lib.direct import M, RowStatement
 from promopulse.lib.errors import DomainError
 from promopulse.lib.refusals import heard
-from promopulse.lib.sql import fetch_one
 from promotions import rules as promotion_rules
 from promotions.discounts import catalogue, errors
 from promotions.discounts.errors import CampaignNotFound, ConcurrentRedemption
@@ -45,7 +45,7 @@ def asked(
 PATIENCE = (0.0, 0.002, 0.01, 0.05, 0.2)
 
 
-def take(sql: str, row: dict[str, Any]) -> Any:
+def take(insert: RowStatement[M], row: dict[str, Any]) -> M:
     """Insert what was asked for; gives the row its trigger made of it.
 
     Where others are at what is overdue, and money or the day lacks just that, it steps back to the
@@ -54,15 +54,18 @@ def take(sql: str, row: dict[str, Any]) -> Any:
     """
     for pause in PATIENCE:
         try:
-            return _take(sql, row)
+            return _take(insert, row)
         except ConcurrentRedemption:
             time.sleep(pause)
-    return _take(sql, row)
+    return _take(insert, row)
 
 
-def _take(sql: str, row: dict[str, Any]) -> Any:
+def _take(insert: RowStatement[M], row: dict[str, Any]) -> M:
     with heard(*errors.OF_A_GRANT):
-        return fetch_one(sql, row)
+        taken = insert.fetch(row)
+    if taken is None:
+        raise LookupError("an insert gives its row")
+    return taken
 
 
 def _absent(promotion_id: int) -> DomainError:

@@ -2,21 +2,24 @@
 
 from decimal import Decimal
 
+from promopulse.lib.direct import RowStatement
 from promotions.discounts import metrics
 from promotions.discounts.models import Redemption
 from promotions.discounts.services.asking import asked, take
 
-COLUMNS = tuple(field.attname for field in Redemption._meta.concrete_fields)
-
 # One statement: its trigger judges and prices, takes the day and the money, and writes ledger and
 # outbox.
-_GRANT = f"""
+_GRANT = RowStatement(
+    "grant",
+    Redemption,
+    """
     INSERT INTO discounts_redemption
         (promotion_id, user_id, order_id, currency, cart_value, delivery_charge)
     VALUES (%(promotion_id)s, %(user_id)s, %(order_id)s, %(currency)s, %(cart_value)s,
         %(delivery_charge)s)
-    RETURNING {", ".join(COLUMNS)}
-"""
+    RETURNING {row}
+    """,
+)
 
 
 def grant(
@@ -42,7 +45,6 @@ def grant(
             delivery_charge=delivery_charge,
             currency=currency,
         )
-        granted = take(_GRANT, row | {"order_id": order_id or None})
-    redemption: Redemption = Redemption.from_db("default", COLUMNS, granted)
+        redemption = take(_GRANT, row | {"order_id": order_id or None})
     metrics.granted("apply", redemption.amount, redemption.currency)
     return redemption

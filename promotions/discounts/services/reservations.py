@@ -2,36 +2,47 @@
 
 from decimal import Decimal
 
+from promopulse.lib.direct import RowStatement
 from promopulse.lib.errors import Invalid
 from promopulse.lib.refusals import heard
 from promopulse.lib.sql import fetch_all, fetch_one
 from promotions.discounts import errors, metrics
 from promotions.discounts.models import MAX_TTL, Redemption, Reservation
-from promotions.discounts.services import granting
 from promotions.discounts.services.asking import asked, take
 
 DEFAULT_TTL = 900  # seconds
-_COLUMNS = tuple(field.attname for field in Reservation._meta.concrete_fields)
 
-_RESERVE = f"""
+_RESERVE = RowStatement(
+    "reserve",
+    Reservation,
+    """
     INSERT INTO discounts_reservation
         (promotion_id, user_id, currency, cart_value, delivery_charge, ttl_seconds)
     VALUES (%(promotion_id)s, %(user_id)s, %(currency)s, %(cart_value)s, %(delivery_charge)s,
         %(ttl_seconds)s)
-    RETURNING {", ".join(_COLUMNS)}
-"""
+    RETURNING {row}
+    """,
+)
 # `own` is the only user whose reservations may be touched, or null for anybody's.
-_CAPTURE = f"""
+_CAPTURE = RowStatement(
+    "capture",
+    Redemption,
+    """
     INSERT INTO discounts_redemption (reservation_id, order_id)
     SELECT id, %(order_id)s FROM discounts_reservation
-        WHERE id = %(id)s AND (%(own)s::bigint IS NULL OR user_id = %(own)s)
-    RETURNING {", ".join(granting.COLUMNS)}
-"""
-_RELEASE = f"""
+        WHERE id = %(id)s AND (%(own)s::bigint IS NULL OR user_id = %(own)s::bigint)
+    RETURNING {row}
+    """,
+)
+_RELEASE = RowStatement(
+    "release",
+    Reservation,
+    """
     UPDATE discounts_reservation SET state = 'released'
-        WHERE id = %(id)s AND (%(own)s::bigint IS NULL OR user_id = %(own)s)
-    RETURNING {", ".join(_COLUMNS)}
-"""
+        WHERE id = %(id)s AND (%(own)s::bigint IS NULL OR user_id = %(own)s::bigint)
+    RETURNING {row}
+    """,
+)
 _OVERDUE = """
     SELECT DISTINCT promotion_id FROM discounts_reservation
     WHERE state = 'open' AND expires_at <= %(at)s ORDER BY promotion_id
@@ -62,8 +73,7 @@ def reserve(
             delivery_charge=delivery_charge,
             currency=currency,
         )
-        held = take(_RESERVE, row | {"ttl_seconds": ttl_seconds})
-    reservation: Reservation = Reservation.from_db("default", _COLUMNS, held)
+        reservation = take(_RESERVE, row | {"ttl_seconds": ttl_seconds})
     metrics.granted("reserve", reservation.amount, reservation.currency)
     return reservation
 
@@ -78,10 +88,9 @@ def capture(
     """
     wanted = {"id": reservation_id, "own": of_user, "order_id": order_id or None}
     with metrics.counting_refusals(), heard(*errors.OF_A_CAPTURE):
-        row = fetch_one(_CAPTURE, wanted)
-    if row is None:
+        redemption = _CAPTURE.fetch(wanted)
+    if redemption is None:
         raise errors.ReservationNotFound()
-    redemption: Redemption = Redemption.from_db("default", granting.COLUMNS, row)
     metrics.granted("capture", redemption.amount, redemption.currency)
     return redemption
 
@@ -92,10 +101,10 @@ def release(reservation_id: int, *, of_user: int | None = None) -> Reservation:
     Raises ReservationNotFound, ReservationExpired or ReservationClosed.
     """
     with heard(errors.ReservationExpired, errors.ReservationClosed):
-        row = fetch_one(_RELEASE, {"id": reservation_id, "own": of_user})
-    if row is None:
+        released = _RELEASE.fetch({"id": reservation_id, "own": of_user})
+    if released is None:
         raise errors.ReservationNotFound()
-    return Reservation.from_db("default", _COLUMNS, row)
+    return released
 
 
 def release_overdue() -> int:
