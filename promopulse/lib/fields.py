@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 from rest_framework import serializers
@@ -64,7 +63,8 @@ class ReusableMixin:
             value: dict[str, Any] = _only(cls).run_validation(data)
         except serializers.ValidationError:
             # As it would be told by one of its own.
-            cls(data=data).is_valid(raise_exception=True)  # type: ignore[call-arg, attr-defined]
+            anew: Any = cls
+            anew(data=data).is_valid(raise_exception=True)
             raise
         return value
 
@@ -75,9 +75,15 @@ class ReusableMixin:
         return shown
 
 
-@cache
+_made: dict[Any, Any] = {}
+
+
 def _only(cls: Any) -> Any:
-    return cls()
+    made = _made.get(cls)
+    if made is None:
+        made = _made[cls] = cls()
+        _ = made.fields  # copied now: two at once would each begin
+    return made
 
 
 class CountField(serializers.IntegerField):

@@ -80,7 +80,7 @@ MAKE = RowStatement(
     "make",
     Pool,
     "INSERT INTO accounts_pool (name, description, user_count, created_at)"
-    " SELECT %(name)s, %(name)s, 0, now() WHERE %(wanted)s::boolean RETURNING {row}",
+    " SELECT %(name)s::text, '', 0, now() WHERE %(wanted)s::boolean RETURNING {row}",
 )
 
 

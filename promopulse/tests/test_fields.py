@@ -33,14 +33,16 @@ class Plain(StrictSerializer):
     amount = MoneyField(required=False, allow_null=True)
 
 
-class Reused(ReusableMixin, Plain):
+class Reused(Plain, ReusableMixin):
     """The same, made once."""
 
 
 @pytest.mark.parametrize(
     "body",
-    [{"id": 1}, {"id": "7", "amount": "1.50"}, {"id": 1, "amount": None}]
-    + [None, [], "x", {}, {"id": "x"}, {"id": 1, "other": 2}, {"id": 1, "amount": "NaN"}],
+    [
+        *({"id": 1}, {"id": "7", "amount": "1.50"}, {"id": 1, "amount": None}),
+        *(None, [], "x", {}, {"id": "x"}, {"id": 1, "other": 2}, {"id": 1, "amount": "NaN"}),
+    ],
 )
 def test_a_serializer_that_is_made_once_reads_like_any_other(body):
     plain = Plain(data=body)

@@ -34,7 +34,7 @@ def _order_id() -> serializers.CharField:
     )
 
 
-class CartIn(ReusableMixin, StrictSerializer):
+class CartIn(StrictSerializer, ReusableMixin):
     """What somebody is about to pay, and the campaign that should make it less."""
 
     campaign_id = IdField(source="promotion_id")
@@ -54,20 +54,20 @@ class ReserveIn(CartIn):
     )
 
 
-class CaptureIn(ReusableMixin, StrictSerializer):
+class CaptureIn(StrictSerializer, ReusableMixin):
     order_id = _order_id()
 
 
-class NothingIn(ReusableMixin, StrictSerializer):
+class NothingIn(StrictSerializer, ReusableMixin):
     """A body with no fields; none at all is the same."""
 
 
-class ReverseIn(ReusableMixin, StrictSerializer):
+class ReverseIn(StrictSerializer, ReusableMixin):
     amount = MoneyField(required=False, allow_null=True, help_text="Default: all that is left.")
     reason = reason_field()
 
 
-class _GrantedOut(ReusableMixin, serializers.Serializer[Any]):
+class _GrantedOut(serializers.Serializer[Any], ReusableMixin):
     id = serializers.IntegerField()
     campaign_id = serializers.IntegerField(source="promotion_id")
     customer_id = serializers.IntegerField(source="user_id")
@@ -103,7 +103,7 @@ class ReservationOut(_GrantedOut):
     closed_at = AwareDateTimeField(allow_null=True)
 
 
-class ReversalOut(ReusableMixin, serializers.Serializer[Reversal]):
+class ReversalOut(serializers.Serializer[Reversal], ReusableMixin):
     id = serializers.IntegerField()
     redemption_id = serializers.IntegerField()
     currency = serializers.CharField(source="redemption.currency")
