@@ -1,6 +1,6 @@
 """Jobs in the admin: how far each is, its file, stop it or begin again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,11 +15,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import jobs
-from accounts.jobs.kinds import kind_of
+from accounts.jobs.kinds import kind_of, names
 from accounts.jobs.services import UNDONE
 from accounts.models import Job, JobFile
 from promopulse.lib import plans
-from promopulse.lib.admin import ReadOnlyAdmin
+from promopulse.lib.admin import OneOf, ReadOnlyAdmin
 from promopulse.lib.admin.plans import PlanPage, Report
 from promopulse.lib.admin.shown import Tone, badge, span
 
@@ -33,11 +33,20 @@ _LOOKS = {
 }
 
 
+class _KindFilter(OneOf):
+    """Apps register their kinds when they are ready: later than this."""
+
+    title = parameter_name = "kind"
+
+    def known(self) -> Sequence[str]:
+        return names()
+
+
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     list_display = ("id", "title", "badge", "progress", "who", "created_at", "finished_at")
     list_display_links = ("id", "title")
-    list_filter = ("state", "kind", ("finished_at", admin.DateFieldListFilter))
+    list_filter = ("state", _KindFilter, ("finished_at", admin.DateFieldListFilter))
     list_select_related = ("actor",)
     ordering = ("-id",)
     sortable_by = ()

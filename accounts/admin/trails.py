@@ -9,7 +9,8 @@ from django.http import HttpRequest
 
 from accounts import selectors
 from accounts.models import AuditEntry, IdempotencyRecord, RefreshToken
-from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin
+from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin, one_of
+from promopulse.lib.context import VIAS
 
 _ABOUT = re.compile(r"([a-z]+):([0-9]{1,18})")
 _BY = re.compile(r"by ((?:user|key):[0-9]{1,18})")
@@ -22,7 +23,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     export_columns = ("id", "at", "actor", "via", "action", "object", "reason", "request_id")
     list_display = ("id", "at", "actor", "via", "action", "object", "request_id")
     fields = ("at", "actor", "via", "action", "object", "before", "after", "reason", "request_id")
-    list_filter = ("via",)
+    list_filter = (one_of("via", VIAS),)
     ordering = ("-id",)
     sortable_by = ()
     search_fields = ("id",)  # shows the box; `get_search_results` says what it finds

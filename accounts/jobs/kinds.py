@@ -30,6 +30,10 @@ def register(kind: Kind) -> None:
     _kinds[kind.name] = kind
 
 
+def names() -> list[str]:
+    return sorted(_kinds)
+
+
 def kind_of(job: Job) -> Kind | None:
     """None for a kind that this version does not know."""
     return _kinds.get(job.kind)

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from engagement import selectors, wire
+from engagement.causes import CAUSES
 from engagement.letters import shown
 from engagement.models import (
     Consumption,
@@ -21,7 +22,7 @@ from engagement.models import (
     Pruned,
     RetryEvent,
 )
-from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin
+from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin, one_of
 from promopulse.lib.money import money_text
 from promopulse.lib.time import rfc3339
 
@@ -121,7 +122,7 @@ class EventAdmin(InCurrency, ByEventId):
 @admin.register(RetryEvent)
 class RetryAdmin(ByEventId):
     list_display = ("event_id", "type", "cause", "attempts", "due_at")
-    list_filter = ("cause", "type")
+    list_filter = (one_of("cause", CAUSES), "type")
     sortable_by = ()
 
 

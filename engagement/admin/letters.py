@@ -15,6 +15,7 @@ from engagement.admin.facts import ByEventId
 from engagement.causes import CAUSES
 from engagement.letters import shown, states
 from engagement.models import DeadLetterEvent
+from promopulse.lib.admin import one_of
 from promopulse.lib.admin.shown import Tone, badge
 
 State = DeadLetterEvent.State
@@ -34,7 +35,7 @@ class DeadLetterAdmin(ByEventId):
     empty_words = "Every accepted event was counted, waits or is being tried again."
     export_columns = ("event_id", "type", "cause", "promotion_id", "state", "attempts", "dead_at")
     list_display = ("event_id", "type", "cause", "promotion_id", "badge", "attempts", "dead_at")
-    list_filter = ("state", "cause", "type")
+    list_filter = ("state", one_of("cause", CAUSES), "type")
     sortable_by = ()
     fields = (
         "event_id",

@@ -3,6 +3,9 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+# Through what somebody acts; "page" are the pages of customers and the desk.
+VIAS = ("api", "admin", "page", "command", "worker", "system")
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -10,7 +13,7 @@ class Actor:
 
     user_id: int | None = None
     api_key_id: int | None = None
-    via: str = "system"  # api, admin, command, worker
+    via: str = "system"  # one of VIAS
 
 
 SYSTEM = Actor()

@@ -22,3 +22,12 @@ document.addEventListener("DOMContentLoaded", () => {
     }, Number(shown.dataset.hideAfter) * 1000);
   });
 });
+
+// On phones each cell has the name of its column before it. The theme calls the first one "Select
+// record" also where there is nothing to select.
+document.addEventListener("DOMContentLoaded", () => {
+  const head = document.querySelector("#result_list thead th");
+  document.querySelectorAll("#result_list tbody tr > :first-child[data-label]").forEach((cell) => {
+    if (!cell.querySelector("[type=checkbox]")) cell.dataset.label = head.textContent.trim();
+  });
+});

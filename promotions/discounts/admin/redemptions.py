@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
@@ -16,6 +16,7 @@ from promopulse.lib.admin import shown as looks
 from promopulse.lib.admin.plans import MustSayWhy, PlanPage, Report
 from promopulse.lib.admin.shown import Tone
 from promopulse.lib.widgets import AmountInput
+from promotions.admin.filters import NumberFilter
 from promotions.discounts import services
 from promotions.discounts.admin.columns import GrantedAdmin, amount
 from promotions.discounts.models import Redemption
@@ -39,6 +40,15 @@ class Standing(admin.SimpleListFilter):
         return queryset
 
 
+class AmountFromFilter(NumberFilter):
+    title = "amount"
+    parameter_name = "amount"
+    choices_offered = tuple((str(least), f"From {least}") for least in (10, 50, 100, 500))
+
+    def condition(self, number: int) -> Q:
+        return Q(amount__gte=number)
+
+
 @admin.register(Redemption)
 class RedemptionAdmin(GrantedAdmin):
     empty_words = "A redemption appears when a shop applies a discount or captures one it held."
@@ -48,7 +58,7 @@ class RedemptionAdmin(GrantedAdmin):
     )
     list_filter = (
         Standing,
-        "currency",
+        AmountFromFilter,
         ("granted_at", admin.DateFieldListFilter),
     )
     fields = (

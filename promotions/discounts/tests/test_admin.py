@@ -116,6 +116,10 @@ def test_filters_and_searches(django_assert_max_num_queries):
     for value, found in (("no", 1), ("part", 1), ("whole", 1)):
         page = client.get(f"{LIST}?reversed={value}")
         assert page.context["cl"].result_count == found
+    amounts = sorted(Redemption.objects.values_list("amount", flat=True))
+    for least in (10, 50):
+        page = client.get(f"{LIST}?amount={least}")
+        assert page.context["cl"].result_count == sum(one >= least for one in amounts)
     assert client.get(f"{LIST}?q={campaign.pk}").context["cl"].result_count >= 2
     with django_assert_max_num_queries(12):
         client.get(LIST)
