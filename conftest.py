@@ -39,10 +39,11 @@ TransactionTestCase._fixture_teardown = _flush_append_only_tables  # type: ignor
 
 @pytest.fixture(scope="session", autouse=True)
 def _settings_of_tests() -> Iterator[None]:
-    """No rate limits, a cheap password hash, no files to collect first."""
+    """No rate limits, a cheap password hash, no files to collect first; no thread that writes."""
     plain_files = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     with override_settings(
         RATE_LIMITS_ON=False,
+        REFUSALS_WRITTEN_AFTER=0,
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         STORAGES=settings.STORAGES | {"staticfiles": plain_files},
     ):

@@ -67,6 +67,9 @@ CORS_EXPOSE_HEADERS = [
     "RateLimit-Reset",
 ]
 
+# Seconds until a process writes the refusals of discounts it has added up; 0 leaves it to `write`.
+REFUSALS_WRITTEN_AFTER = 5.0
+
 # Rate limits by name: "10/minute". RATE_LIMIT_LOGIN=20/minute in the environment changes one.
 RATE_LIMITS_ON = env_flag("RATE_LIMITS", True)
 RATE_LIMITS = {

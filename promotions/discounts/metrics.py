@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from promopulse.lib.errors import DomainError
 from promopulse.lib.metrics import counter
 from promopulse.lib.sql import after_commit
+from promotions.discounts.refused import noted
 
 GRANTED = counter("promopulse_discounts_granted", "Discounts granted, by how.", "how")
 GRANTED_MONEY = counter(
@@ -61,12 +62,14 @@ def reversed_(amount: Decimal, currency: str) -> None:
 
 
 @contextmanager
-def counting_refusals() -> Iterator[None]:
-    """Count why a discount was refused."""
+def counting_refusals(promotion_id: int | None = None) -> Iterator[None]:
+    """Count why a discount was refused; of a promotion that is named also for its own page."""
     try:
         yield
     except DomainError as refusal:
         REFUSED.labels(refusal.code).inc()
+        if promotion_id is not None:
+            noted.note(promotion_id, refusal)
         raise
 
 

@@ -328,3 +328,24 @@ class GrantOutbox(models.Model):
 
     def __str__(self) -> str:
         return f"grant of redemption {self.pk}"
+
+
+class RefusalCount(models.Model):
+    """How often a promotion's discount was refused for one reason on one day (UTC).
+
+    Of the processes' memories: see `refused`. About right, and no ledger.
+    """
+
+    pk = models.CompositePrimaryKey("promotion_id", "day", "code")
+    promotion_id = models.BigIntegerField()  # deleting a draft need not look here
+    day = models.DateField()
+    code = models.CharField(max_length=64, help_text="The reason's problem code.")
+    refused = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="discounts_refusalcount_counts", condition=Q(refused__gt=0))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.refused} x {self.code}"

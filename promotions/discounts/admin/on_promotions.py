@@ -11,16 +11,17 @@ from django.utils.safestring import SafeString
 
 from promopulse.lib import money
 from promopulse.lib.admin import shown as looks
-from promopulse.lib.errors import Invalid
+from promopulse.lib.errors import REASONS, Invalid
 from promopulse.lib.widgets import AmountInput, Select
 from promotions import previews
 from promotions.admin import extensions
-from promotions.discounts import services
+from promotions.discounts import refused, services
 from promotions.discounts.models import Discount, DiscountType
 from promotions.discounts.wording import sentence
 from promotions.models import Promotion
 
 GENEROUS = 50  # percent
+DAYS = 30
 
 
 def _money_field(label: str, help_text: str) -> forms.DecimalField:
@@ -122,8 +123,32 @@ def rules(request: Any, promotion: Promotion) -> SafeString | str:
     )
 
 
+def refusals(request: Any, promotion: Promotion) -> SafeString | str:
+    """Why customers were turned away, most often first, with how often."""
+    found = refused.by_reason(promotion.pk, DAYS)
+    if not found:
+        return ""
+    most = max(found.values())
+    rows = [
+        (
+            format_html("{} {}", REASONS[code].title, looks.bar(times, most, REASONS[code].title)),
+            f"{times:,}",
+        )
+        for code, times in found.items()
+        if code in REASONS
+    ]
+    return format_html(
+        '{}<p class="pp-hint">Of carts that asked for it, within seconds. About right: a process '
+        "that is killed takes its last seconds along.</p>",
+        looks.table(("Reason", "Times"), rows),
+    )
+
+
 extensions.form_parts.append(extensions.FormPart("What it gives", fields, initial, save))
 extensions.sentences.append(sentences)
 extensions.move_facts.append(facts_of_move)
 extensions.panels.append(extensions.Panel("Rules", "Discount", rules, place=10))
+extensions.panels.append(
+    extensions.Panel("Performance", f"Refused, {DAYS} days", refusals, place=30)
+)
 previews.warners.append(warnings)

@@ -330,4 +330,17 @@ class Migration(migrations.Migration):
             trigger=pgtrigger.compiler.Trigger(name='no_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;", hash='e4153941e0b7d64091e21e7f95f2b84944a3ab0c', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_no_truncate_81ab0', table='discounts_reversal', when='BEFORE')),
         ),
         migrations.RunSQL(CURRENCY_FITS, NO_CURRENCY_FITS),
+        migrations.CreateModel(
+            name='RefusalCount',
+            fields=[
+                ('pk', models.CompositePrimaryKey('promotion_id', 'day', 'code', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('promotion_id', models.BigIntegerField()),
+                ('day', models.DateField()),
+                ('code', models.CharField(help_text="The reason's problem code.", max_length=64)),
+                ('refused', models.BigIntegerField()),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('refused__gt', 0)), name='discounts_refusalcount_counts')],
+            },
+        ),
     ]

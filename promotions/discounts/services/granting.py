@@ -37,7 +37,7 @@ def grant(
     in their transaction, and take it last: it locks the promotion's budget.
     Raises CampaignNotFound, UserNotFound, Invalid, or one of errors.OF_A_GRANT.
     """
-    with metrics.counting_refusals():
+    with metrics.counting_refusals(promotion_id):
         row = asked(
             promotion_id=promotion_id,
             user_id=user_id,

@@ -65,7 +65,7 @@ def reserve(
     """
     if not 1 <= ttl_seconds <= MAX_TTL:
         raise Invalid("ttl_seconds", f"From 1 to {MAX_TTL} seconds.", "out_of_range")
-    with metrics.counting_refusals():
+    with metrics.counting_refusals(promotion_id):
         row = asked(
             promotion_id=promotion_id,
             user_id=user_id,
