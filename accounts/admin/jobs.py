@@ -1,7 +1,6 @@
 """Jobs in the admin: how far each is, its file, stop it or begin again."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -15,13 +14,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import jobs
+from accounts.admin.extensions import job_links
 from accounts.jobs.kinds import kind_of, names
 from accounts.jobs.services import UNDONE
 from accounts.models import Job, JobFile
 from promopulse.lib import plans
 from promopulse.lib.admin import OneOf, ReadOnlyAdmin
 from promopulse.lib.admin.plans import PlanPage, Report
-from promopulse.lib.admin.shown import Tone, badge, span
+from promopulse.lib.admin.shown import Tone, badge, progress, time_left
 
 State = Job.State
 _LOOKS = {
@@ -50,7 +50,7 @@ class JobAdmin(ReadOnlyAdmin):
     list_select_related = ("actor",)
     ordering = ("-id",)
     sortable_by = ()
-    empty_words = "Large exports, replays and checks run as jobs, and are here with their progress."
+    empty_words = "Large exports, replays, checks and batches of codes, with their progress."
     fields = ("kind", "who", "created_at", "started_at", "finished_at", "outcome", "request_id")
     readonly_fields = fields
     change_form_template = "admin/accounts/job/change_form.html"
@@ -98,6 +98,7 @@ class JobAdmin(ReadOnlyAdmin):
                 ]
                 if job.place.get("pieces") and job.state == State.DONE:
                     context["file"] = reverse("admin:accounts_job_file", args=[job.pk])
+            context["links"] = [one for more in job_links for one in more(request, job)]
         return super().change_view(request, object_id, form_url, context)
 
     def file(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
@@ -126,28 +127,14 @@ class JobAdmin(ReadOnlyAdmin):
     def progress(self, job: Job) -> SafeString:
         if job.total is None:
             return format_html("{} done", f"{job.done:,}")
-        words = f"{job.done:,} of {job.total:,}"
-        share = min(100, 100 * job.done // job.total) if job.total else 100
-        return format_html(
-            '{}<progress class="pp-bar" role="progressbar" max="100" value="{}" '
-            'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}" aria-label="{}">'
-            "</progress><span class='pp-hint'>{}</span>",
-            words,
-            share,
-            share,
-            f"Progress of {job.title}",
-            self._left(job),
-        )
+        return progress(job.done, job.total, f"Progress of {job.title}", self._left(job))
 
     @staticmethod
     def _left(job: Job) -> str:
-        """How long it will still take, if it goes on as it went."""
         at: Any = job.judged_at  # type: ignore[attr-defined]
-        if job.state != State.RUNNING or not (job.done and job.total and job.started_at):
+        if job.state != State.RUNNING or not (job.total and job.started_at):
             return ""
-        gone: timedelta = at - job.started_at
-        left = gone / job.done * max(0, job.total - job.done)
-        return f"about {span(left)} left" if left >= timedelta(minutes=1) else "a moment left"
+        return time_left(job.done, job.total, at - job.started_at)
 
     @admin.display(description="who")
     def who(self, job: Job) -> str:

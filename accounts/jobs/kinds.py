@@ -15,12 +15,16 @@ class Kind:
     """`step` does a bounded part in the caller's transaction and says whether there is more.
 
     It moves the job's `done`, `place` and `result` on; the caller saves them. A DomainError that
-    it raises ends the job, anything else is tried again. `file` is the name of the file it makes.
+    it raises ends the job, anything else is tried again. A step that finds its work called off
+    makes the job's state cancelled itself. `file` is the name of the file it makes. `cancel` and
+    `again` are told, in the transaction of the move, of a job that is stopped or taken up.
     """
 
     name: str
     step: Callable[[Job], bool]
     file: str = ""
+    cancel: Callable[[Job, str], object] | None = None
+    again: Callable[[Job], object] | None = None
 
 
 _kinds: dict[str, Kind] = {}

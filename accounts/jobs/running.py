@@ -101,7 +101,9 @@ def _step(job_id: int, token: uuid.UUID) -> bool:
         more = kind.step(job)
         job.tries, job.leased_until = 1, db_now() + LEASE  # the next step's first
         if not more:
-            job.state, job.finished_at, job.lease_token = State.DONE, db_now(), None
+            if job.state in UNDONE:
+                job.state = State.DONE
+            job.finished_at, job.lease_token = db_now(), None
         job.save()
     return more
 

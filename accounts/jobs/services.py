@@ -7,6 +7,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.errors import JobClosed, JobUndone
+from accounts.jobs.kinds import kind_of
 from accounts.models import Job
 from promopulse.lib import broker, context
 from promopulse.lib.errors import NotFound
@@ -41,6 +42,9 @@ def cancel(job_id: int, *, reason: str = "") -> Job:
         if job.state not in UNDONE:
             raise JobClosed(job.state)
         _move(job, "job.cancel", State.CANCELLED, reason, finished_at=db_now())
+        kind = kind_of(job)
+        if kind is not None and kind.cancel is not None:
+            kind.cancel(job, reason)
     return job
 
 
@@ -50,7 +54,11 @@ def again(job_id: int, *, reason: str = "") -> Job:
         job = _locked(job_id)
         if job.state not in (State.FAILED, State.CANCELLED):
             raise JobUndone(job.state)
-        columns = {"finished_at": None, "error": "", "tries": 0, "leased_until": None}
+        kind = kind_of(job)
+        if kind is not None and kind.again is not None:
+            kind.again(job)
+        columns: dict[str, Any] = {"finished_at": None, "error": "", "tries": 0}
+        columns |= {"leased_until": None, "place": job.place}
         _move(job, "job.again", State.WAITING, reason, **columns)
         transaction.on_commit(lambda: ring(job_id))
     return job

@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class CouponsConfig(AppConfig):
     name = "promotions.coupons"
     label = "coupons"
+
+    def ready(self) -> None:
+        from promotions.coupons.services import batch_jobs
+
+        batch_jobs.register()

@@ -79,6 +79,30 @@ def bar(
     )
 
 
+def progress(done: int, total: int, label: str, hint: str = "") -> SafeString:
+    """`3 of 10` with a bar that readers of screens follow."""
+    share = min(100, 100 * done // total) if total else 100
+    return format_html(
+        '{} of {}<progress class="pp-bar" role="progressbar" max="100" value="{}" '
+        'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}" aria-label="{}">'
+        '</progress><span class="pp-hint">{}</span>',
+        f"{done:,}",
+        f"{total:,}",
+        share,
+        share,
+        label,
+        hint,
+    )
+
+
+def time_left(done: int, total: int, gone: timedelta) -> str:
+    """How long it will still take, if it goes on as it went; nothing where that is not known."""
+    if not done:
+        return ""
+    left = gone / done * max(0, total - done)
+    return f"about {span(left)} left" if left >= timedelta(minutes=1) else "a moment left"
+
+
 def span(length: timedelta) -> str:
     """`3 d 4 h`, `4 h 10 min`, `10 min`: the two largest units."""
     minutes = int(length.total_seconds()) // 60

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Sum
 
-from accounts import audit
+from accounts import audit, jobs
 from promopulse.lib.errors import Invalid
 from promopulse.lib.sql import fetch_one
 from promopulse.lib.time import ClockTimestamp
@@ -22,6 +22,8 @@ from promotions.coupons.errors import BatchNotFound, BookNotFound, CapacityExcee
 from promotions.coupons.models import CodeBatch, CouponBook
 
 CHUNK = 50_000
+# The kind of job that tells how far a large batch is; it helps to fill it.
+JOB = "codes"
 
 # Sorted by the form that is unique, so that neighbours fall on the same pages of its index.
 _INSERT = """
@@ -67,34 +69,53 @@ def generate(
     `here` fills it before this returns, whatever its size (None: small ones). Raises BookNotFound,
     CouponExpired for a book that has ended, Invalid, and CapacityExceeded with the most possible.
     """
-    rules.whole("count", count, 1, rules.MAX_GENERATED)
-    rules.whole("max_redemptions", max_redemptions, 1, rules.MAX_REDEMPTIONS)
-    small = count <= rules.MAX_AT_ONCE
+    small = type(count) is int and count <= rules.MAX_AT_ONCE
     with transaction.atomic():
-        book = open_book(book_id, max_redemptions)
-        shape = rules.shape(
-            prefix=prefix, suffix=suffix, pattern=pattern or book.code_pattern, length=length,
-            charset=charset,
+        batch = begin(
+            book_id, count=count, prefix=prefix, suffix=suffix, pattern=pattern, length=length,
+            charset=charset, max_redemptions=max_redemptions,
         )  # fmt: skip
-        left = shape.most - _made_of(shape)
-        if count > left:
-            raise CapacityExceeded(most=max(0, left), possible=shape.possible, asked=count)
-        batch = CodeBatch.objects.create(
-            book=book, kind=CodeBatch.Kind.GENERATE, total=count, max_redemptions=max_redemptions,
-            pattern=shape.pattern, length=shape.length, charset=shape.charset, shape=shape.key,
-        )  # fmt: skip
-        audit.record(
-            "book.generate",
-            book,
-            after={"batch_id": batch.pk, "count": count, "pattern": shape.pattern},
-        )
         if small and here is None:
             _fill_up(batch)
         elif not here:
             transaction.on_commit(doorbell.ring)
+            title = f"{count:,} codes for {batch.book}"
+            jobs.start(JOB, title=title, params={"batch_id": batch.pk}, total=count)
     if here:
         fill(batch.pk)
     batch.refresh_from_db()
+    return batch
+
+
+def begin(
+    book_id: int,
+    *,
+    count: int,
+    prefix: str = "",
+    suffix: str = "",
+    pattern: str = "",
+    length: int = codes.DEFAULT_LENGTH,
+    charset: str = codes.DEFAULT_CHARSET,
+    max_redemptions: int = 1,
+) -> CodeBatch:
+    """Write down, in the caller's transaction, a batch to be filled. Raises as `generate`."""
+    rules.whole("count", count, 1, rules.MAX_GENERATED)
+    rules.whole("max_redemptions", max_redemptions, 1, rules.MAX_REDEMPTIONS)
+    book = open_book(book_id, max_redemptions)
+    shape = rules.shape(
+        prefix=prefix, suffix=suffix, pattern=pattern or book.code_pattern, length=length,
+        charset=charset,
+    )  # fmt: skip
+    check_room(shape, count)
+    batch = CodeBatch.objects.create(
+        book=book, kind=CodeBatch.Kind.GENERATE, total=count, max_redemptions=max_redemptions,
+        pattern=shape.pattern, length=shape.length, charset=shape.charset, shape=shape.key,
+    )  # fmt: skip
+    audit.record(
+        "book.generate",
+        book,
+        after={"batch_id": batch.pk, "count": count, "pattern": shape.pattern},
+    )
     return batch
 
 
@@ -111,7 +132,16 @@ def open_book(book_id: int, max_redemptions: int) -> CouponBook:
     return book
 
 
-def _made_of(shape: codes.Shape) -> int:
+def check_room(shape: codes.Shape, count: int) -> int:
+    """How many codes of a shape there are. Raises CapacityExceeded if so many more are too many."""
+    made = made_of(shape)
+    left = max(0, shape.most - made)
+    if count > left:
+        raise CapacityExceeded(most=left, possible=shape.possible, asked=count)
+    return made
+
+
+def made_of(shape: codes.Shape) -> int:
     """Codes of this shape that were made, or are being made, in the whole system."""
     batches = CodeBatch.objects.filter(shape=shape.key)
     running = batches.filter(status=CodeBatch.Status.RUNNING).aggregate(n=Sum("total"))["n"] or 0
