@@ -4,9 +4,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
 
 from accounts import pii
+from accounts.admin.extensions import pool_moves
+from accounts.admin.pool_members import MembersPage, may_write
 from accounts.models import Pool, PoolMembership
 from accounts.services import pools
 from promopulse.lib.admin import BaseAdmin, BaseInline, whole_id
@@ -53,6 +56,34 @@ class PoolAdmin(BaseAdmin):
     search_fields = ("name",)  # shows the box; `get_search_results` says what it finds
     search_help_text = "An id, or how a name begins."
     inlines = (MembershipInline,)
+    change_form_template = "admin/accounts/pool/change_form.html"
+    empty_words = "A pool names people, for the audience of a promotion or for coupons."
+
+    def get_urls(self) -> list[Any]:
+        members = self.admin_site.admin_view(MembersPage(self))
+        return [
+            path("<int:pk>/members/", members, name="accounts_pool_members"),
+            *super().get_urls(),
+        ]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        context = dict(extra_context or {})
+        pool = self.get_object(request, object_id) if object_id else None
+        if pool is not None:
+            context["moves"] = [one for more in pool_moves for one in more(request, pool)]
+            if may_write(request):
+                url = reverse("admin:accounts_pool_members", args=[pool.pk])
+                context["moves"].insert(0, ("Paste or upload people", url))
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def choice_label(self, pool: Pool) -> str:
+        return f"{pool.name}, {pool.user_count:,} people, pool {pool.pk}"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Pool], search_term: str

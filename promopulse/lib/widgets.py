@@ -7,6 +7,9 @@ from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget as AmountInput,
 )
 from unfold.widgets import (
+    UnfoldAdminFileFieldWidget as FileInput,
+)
+from unfold.widgets import (
     UnfoldAdminSelect2Widget as SearchSelect,
 )
 from unfold.widgets import (
@@ -28,6 +31,7 @@ __all__ = [
     "AmountInput",
     "AutocompleteMany",
     "AutocompleteOne",
+    "FileInput",
     "SearchSelect",
     "Select",
     "SplitMomentInput",

@@ -1,5 +1,6 @@
 """The page of a plan: GET shows what would be done, POST does what was shown, then it reports."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,13 +102,17 @@ class PlanPage:
             report = Report(str(nothing), self.back(**named), messages.WARNING)
             return self._told(request, report)
         except PlanChanged as changed:
-            here = request.get_full_path()
-            return self._told(request, Report(changed.detail, here, messages.ERROR))
+            return self._changed(request, changed)
         except DomainError as refusal:
-            if not _name_fields(form, refusal):
+            if not name_fields(form, refusal):
                 back = self.back(**named)
                 return self._told(request, Report(refusal.detail, back, messages.ERROR))
         return self._page(request, plan, form, **named)
+
+    def _changed(self, request: HttpRequest, changed: PlanChanged) -> HttpResponse:
+        """The plan as it is now, to be reviewed."""
+        here = request.get_full_path()
+        return self._told(request, Report(changed.detail, here, messages.ERROR))
 
     def _told(self, request: HttpRequest, report: Report) -> HttpResponse:
         words: str = report.words
@@ -132,11 +137,17 @@ class PlanPage:
         return TemplateResponse(request, self.template, context)
 
 
-def _name_fields(form: forms.Form, refusal: DomainError) -> bool:
-    """Make a refusal of a field of the form an error of it; False if it is about something else."""
+def name_fields(
+    form: forms.BaseForm, refusal: DomainError, names: Mapping[str, str] | None = None
+) -> bool:
+    """Make a refusal of a field of the form an error of it; False if it is about something else.
+
+    `names`: what the form calls fields that the service calls otherwise.
+    """
     named = False
     for error in refusal.errors:
         name = error["pointer"].strip("/")
+        name = (names or {}).get(name, name)
         if name in form.fields:
             form.add_error(name, error["detail"])
             named = True

@@ -1,0 +1,151 @@
+"""People of a pool as a list that somebody brings: one line each, a verdict on each.
+
+A line is a whole e-mail address, an id, or a client's own id (source_id). A number is taken for an
+id first. Nobody is made here: who is not known is told.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accounts import pii
+from accounts.models import PoolMembership, User
+from accounts.services import pools
+from promopulse.lib.errors import Invalid
+from promopulse.lib.fields import MAX_ID
+
+MOST = 20_000
+ADD, REMOVE = "add", "remove"
+JOINS, IS_IN, LEAVES, IS_OUT, UNKNOWN, TWICE = (
+    *("joins", "already_in", "leaves", "not_in", "unknown", "twice"),
+)
+# Headers of columns that name people, the best first.
+_COLUMNS = ("id", "user_id", "email", "e-mail", "source_id")
+_DELIMITERS = ",;\t"
+_CHUNK = 5_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, and who it names, if anybody."""
+
+    text: str
+    verdict: str
+    user_id: int | None = None
+
+
+def lines_of(content: bytes) -> list[str]:
+    """One name a row out of a CSV file: of the columns id, email and source_id, or the only one.
+
+    Raises Invalid.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Invalid("file", "UTF-8 is expected.") from None
+    if "\x00" in text:
+        raise Invalid("file", "NUL characters are not allowed.")
+    delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(row)]
+    except csv.Error as error:
+        raise Invalid("file", f"Not CSV: {error}.") from None
+    header = [name.strip().lower() for name in rows[0]] if rows else []
+    places = [header.index(name) for name in _COLUMNS if name in header]
+    if places:
+        return [_first(row, places) for row in rows[1:]]
+    if all(len(row) == 1 for row in rows):
+        return [row[0] for row in rows]
+    raise Invalid("file", "A column named id, email or source_id is expected.", "no_column")
+
+
+def _first(row: list[str], places: list[int]) -> str:
+    named = (row[place] for place in places if place < len(row) and row[place].strip())
+    return next(named, "")
+
+
+def judge(pool_id: int, lines: Sequence[str], *, move: str = ADD) -> list[Line]:
+    """What would become of each line; nothing is written."""
+    known = _Known(lines)
+    found = [known.user_of(line) for line in lines]
+    members = _members(pool_id, {user for user in found if user is not None})
+    judged: list[Line] = []
+    seen: set[int] = set()
+    for line, user_id in zip(lines, found, strict=True):
+        if user_id is None:
+            verdict = UNKNOWN
+        elif user_id in seen:
+            verdict = TWICE
+        elif move == ADD:
+            verdict = IS_IN if user_id in members else JOINS
+        else:
+            verdict = LEAVES if user_id in members else IS_OUT
+        if user_id is not None:
+            seen.add(user_id)
+        judged.append(Line(line.strip(), verdict, user_id))
+    return judged
+
+
+def take(pool_id: int, judged: Sequence[Line]) -> int:
+    """Do what was judged; how many moved. Raises NotFound."""
+    joining = [line.user_id for line in judged if line.verdict == JOINS and line.user_id]
+    leaving = [line.user_id for line in judged if line.verdict == LEAVES and line.user_id]
+    moved = 0
+    if joining:
+        moved += pools.add_users(pool_id, user_ids=joining)[1].moved
+    if leaving:
+        moved += pools.remove_users(pool_id, user_ids=leaving)[1].moved
+    return moved
+
+
+class _Known:
+    """Who the lines name: three look-ups, whatever their number."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        names = {line.strip() for line in lines}
+        self._emails = {name: pii.email_index(name) for name in names if "@" in name}
+        ids = {number for name in names if (number := _id(name)) is not None}
+        self._by_id = {pk for (pk,) in _look("pk", ids, "pk")}
+        self._by_email = {
+            bytes(index): pk for index, pk in _look("email_bidx", self._emails.values())
+        }
+        self._by_source = dict(_look("source_id", (name for name in names if len(name) <= 128)))
+
+    def user_of(self, line: str) -> int | None:
+        name = line.strip()
+        if (number := _id(name)) is not None and number in self._by_id:
+            return number
+        if name in self._emails and (found := self._by_email.get(self._emails[name])):
+            return found
+        return self._by_source.get(name)
+
+
+def _look(column: str, values: Iterable[Any], *columns: str) -> list[Any]:
+    """Of people who are not erased, those with one of these values."""
+    found: list[Any] = []
+    wanted = sorted(set(values))
+    for start in range(0, len(wanted), _CHUNK):
+        users = User.objects.filter(
+            erased_at=None, **{f"{column}__in": wanted[start : start + _CHUNK]}
+        )
+        found += users.values_list(*(columns or (column, "pk")))
+    return found
+
+
+def _members(pool_id: int, user_ids: set[int]) -> set[int]:
+    found: set[int] = set()
+    wanted = sorted(user_ids)
+    for start in range(0, len(wanted), _CHUNK):
+        rows = PoolMembership.objects.filter(
+            pool_id=pool_id, user_id__in=wanted[start : start + _CHUNK]
+        )
+        found.update(rows.values_list("user_id", flat=True))
+    return found
+
+
+def _id(name: str) -> int | None:
+    if not (name.isascii() and name.isdigit() and len(name) < 20):
+        return None
+    return int(name) if int(name) <= MAX_ID else None

@@ -1,0 +1,226 @@
+"""Many rows at once, pasted or in a file: a verdict on each, then those that can be taken are.
+
+Nothing is written before the verdicts were seen. The rows travel with the page that shows them;
+what is confirmed is judged again, and done only if the verdicts are still those that were shown.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.template.response import TemplateResponse
+
+from promopulse.lib import plans
+from promopulse.lib.admin.plans import PlanPage, Report, name_fields
+from promopulse.lib.errors import DomainError, Invalid, PlanChanged
+from promopulse.lib.widgets import FileInput, TextArea
+
+# Of each verdict; all that are bad can be downloaded.
+SHOWN = 100
+_CARRIED = "rows"
+
+
+class RowsForm(forms.Form):
+    """A file, or one row a line; subclasses add what else is asked."""
+
+    file = forms.FileField(required=False, widget=FileInput, help_text="CSV, in UTF-8.")
+    pasted = forms.CharField(
+        required=False, strip=False, widget=TextArea(attrs={"rows": 8}), help_text="One a line."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and not cleaned.get("file") and not cleaned.get("pasted"):
+            raise forms.ValidationError("Choose a file, or paste some lines.")
+        return cleaned
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of what was brought, and what would become of it; `number` counts from 1."""
+
+    number: int
+    text: str
+    verdict: str
+    is_taken: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What would be done: the rows that can be taken."""
+
+    rows: Sequence[Row]
+    facts: tuple[Any, ...]
+
+    @property
+    def count(self) -> int:
+        return sum(row.is_taken for row in self.rows)
+
+    @property
+    def hash(self) -> str:
+        verdicts = [(row.text, row.verdict) for row in self.rows]
+        return plans.digest("rows", *self.facts, verdicts)
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(row.verdict for row in self.rows)
+
+    def shown(self) -> list[Row]:
+        """Some of each, the bad ones first."""
+        bad = [row for row in self.rows if not row.is_taken][:SHOWN]
+        return bad + [row for row in self.rows if row.is_taken][:SHOWN]
+
+
+class RowsPage(PlanPage):
+    """Subclasses read the rows, judge them and take them."""
+
+    form_template = "admin/rows.html"
+    template = "admin/rows_judged.html"
+    most = 100_000
+
+    # What a subclass gives, beside `may` and `back`
+
+    def asks(self, data: Any, files: Any, **named: Any) -> RowsForm:
+        raise NotImplementedError
+
+    def of_file(self, content: bytes) -> list[str]:
+        """The rows of a file. Raises Invalid."""
+        raise NotImplementedError
+
+    def judged(self, rows: list[str], options: dict[str, str], **named: Any) -> Judged:
+        """What would become of each. Raises what the service refuses."""
+        raise NotImplementedError
+
+    def take(
+        self, request: HttpRequest, judged: Judged, options: dict[str, str], **named: Any
+    ) -> Report:
+        raise NotImplementedError
+
+    def words(self, judged: Judged | None, **named: Any) -> dict[str, Any]:
+        """For the templates: `title`, `says`, `button`."""
+        raise NotImplementedError
+
+    # How it goes
+
+    def __call__(self, request: HttpRequest, **named: Any) -> HttpResponse:
+        if not self.may(request, **named):
+            raise PermissionDenied
+        if request.method != "POST":
+            return self._form(request, self.asks(None, None, **named), **named)
+        if _CARRIED in request.POST:
+            return self._confirmed(request, **named)
+        form = self.asks(request.POST, request.FILES, **named)
+        if not form.is_valid():
+            return self._form(request, form, **named)
+        options = {name: request.POST.get(name, "") for name in _options(form)}
+        try:
+            rows = self._read(form.cleaned_data)
+            judged = self.judged(rows, options, **named)
+        except DomainError as refusal:
+            if not name_fields(form, refusal):
+                form.add_error(None, refusal.detail)
+            return self._form(request, form, **named)
+        return self._judged(request, judged, rows, options, **named)
+
+    def _read(self, given: dict[str, Any]) -> list[str]:
+        if given.get("file"):
+            rows = self.of_file(given["file"].read())
+        else:
+            rows = [line for line in given["pasted"].splitlines() if line.strip()]
+        if not 1 <= len(rows) <= self.most:
+            raise Invalid("file", f"From 1 to {self.most:,} rows are expected.", "max_length")
+        return rows
+
+    def _confirmed(self, request: HttpRequest, **named: Any) -> HttpResponse:
+        rows = _carried(request.POST[_CARRIED], self.most)
+        data = request.POST.copy()
+        data["pasted"] = "-"  # in the place of the rows, which are carried
+        asked = self.asks(data, None, **named)
+        if rows is None or not asked.is_valid():
+            return HttpResponseBadRequest("These are not the rows of the page before.")
+        options = {name: request.POST.get(name, "") for name in _options(asked)}
+        try:
+            judged = self.judged(rows, options, **named)
+            if "rejected" in request.POST:
+                return _rejected(judged)
+            plans.must_be(judged, request.POST.get("plan", ""))
+            return self._told(request, self.take(request, judged, options, **named))
+        except PlanChanged as changed:
+            self.admin.message_user(request, changed.detail, "error")
+            return self._judged(request, judged, rows, options, **named)
+        except DomainError as refusal:
+            asked.add_error(None, refusal.detail)
+            return self._form(request, asked, **named)
+
+    def _form(self, request: HttpRequest, form: RowsForm, **named: Any) -> HttpResponse:
+        return self._drawn(request, self.form_template, None, {"form": form}, **named)
+
+    def _judged(
+        self,
+        request: HttpRequest,
+        judged: Judged,
+        rows: list[str],
+        options: dict[str, str],
+        **named: Any,
+    ) -> HttpResponse:
+        hidden = {**options, _CARRIED: msgspec.json.encode(rows).decode(), "plan": judged.hash}
+        context = {
+            "judged": judged,
+            "counts": judged.counts.items(),
+            "rejected": len(judged.rows) - judged.count,
+            "hidden": hidden.items(),
+            "left_out": max(0, len(judged.rows) - len(judged.shown())),
+        }
+        return self._drawn(request, self.template, judged, context, **named)
+
+    def _drawn(
+        self,
+        request: HttpRequest,
+        template: str,
+        judged: Judged | None,
+        more: dict[str, Any],
+        **named: Any,
+    ) -> HttpResponse:
+        context = self.admin.admin_site.each_context(request) | {
+            "opts": self.admin.opts,
+            "media": self.admin.media,
+            "back": self.back(**named),
+            **self.words(judged, **named),
+            **more,
+        }
+        return TemplateResponse(request, template, context)
+
+
+def _options(form: RowsForm) -> list[str]:
+    return [name for name in form.fields if name not in RowsForm.base_fields]
+
+
+def _carried(text: str, most: int) -> list[str] | None:
+    """The rows that a page carried; None for what no page carries."""
+    try:
+        rows = msgspec.json.decode(text, type=list[str])
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    return rows if 1 <= len(rows) <= most and "\x00" not in "".join(rows) else None
+
+
+def _rejected(judged: Judged) -> HttpResponse:
+    """The rows that are not taken, each with the reason."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["row", "given", "verdict", "detail"])
+    for row in judged.rows:
+        if not row.is_taken:
+            text = f"'{row.text}" if row.text[:1] in ("=", "+", "-", "@", "\t", "\r") else row.text
+            writer.writerow([row.number, text, row.verdict, row.detail])
+    answer = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = 'attachment; filename="rejected-rows.csv"'
+    return answer
