@@ -128,7 +128,8 @@ _READ_BY_STAFF = (
     "promotions.promotion promotions.promotiontarget promotions.budget promotions.budgetentry "
     "discounts.discount discounts.reservation discounts.redemption discounts.reversal "
     "subscriptions.subscription engagement.eventstat accounts.pool accounts.poolmembership "
-    "accounts.user accounts.job"
+    "accounts.user accounts.job coupons.couponbook coupons.codebatch coupons.coupon "
+    "coupons.distribution"
 ).split()
 _READ_BY_OPS = (
     "accounts.auditentry engagement.event engagement.ingestbatch engagement.deadletterevent "
@@ -160,6 +161,7 @@ def admin_permissions(role: str) -> frozenset[str]:
                 )
             )
         )
+        granted |= _admin("coupons.couponbook", "add", "change")
     if role in (Role.OPS, Role.VIEWER):
         granted.update(*(_admin(model, "view") for model in _READ_BY_OPS))
     if role == Role.OPS:

@@ -147,9 +147,13 @@ class Change:
 
 def trail(promotion_id: int, most: int) -> list[Change]:
     """The newest changes of a promotion."""
-    entries: QuerySet[AuditEntry] = (
-        selectors.history(promotion_id)
-        .select_related("actor_user", "actor_api_key")
+    return changes(selectors.history(promotion_id), most, "promotion.")
+
+
+def changes(entries: QuerySet[AuditEntry], most: int, prefix: str) -> list[Change]:
+    """The newest of some entries of the audit trail; `prefix` of their actions says nothing new."""
+    newest = (
+        entries.select_related("actor_user", "actor_api_key")
         # Of the person no more than the name: the rest would be decrypted.
         .only(*_TRAIL_COLUMNS)
         .order_by("-id")[:most]
@@ -159,7 +163,7 @@ def trail(promotion_id: int, most: int) -> list[Change]:
             at=entry.at,
             who=who(entry),
             via=entry.via,
-            action=entry.action.removeprefix("promotion.").replace("_", " "),
+            action=entry.action.removeprefix(prefix).replace("_", " "),
             values=[
                 (name, _word(entry.before.get(name)), _word(entry.after.get(name)))
                 for name in dict.fromkeys([*entry.before, *entry.after])
@@ -167,7 +171,7 @@ def trail(promotion_id: int, most: int) -> list[Change]:
             reason=entry.reason,
             request_id=entry.request_id,
         )
-        for entry in entries
+        for entry in newest
     ]
 
 

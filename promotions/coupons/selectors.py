@@ -96,6 +96,7 @@ def coupons_of(
     state: str | None = None,
     assigned_to: int | None = None,
     distribution_id: int | None = None,
+    batch_id: int | None = None,
 ) -> QuerySet[Coupon]:
     """Coupons of a book."""
     found = Coupon.objects.filter(book=book)
@@ -105,6 +106,8 @@ def coupons_of(
         found = found.filter(assigned_to_id=assigned_to)
     if distribution_id is not None:
         found = found.filter(distribution_id=distribution_id)
+    if batch_id is not None:
+        found = found.filter(batch_id=batch_id)
     return found
 
 
@@ -151,6 +154,11 @@ def distribution_by_id(distribution_id: int) -> Distribution:
     if distribution is None:
         raise DistributionNotFound()
     return distribution
+
+
+def history_of_book(book_id: int) -> QuerySet[AuditEntry]:
+    """What was done to a book and with its codes: filled, changed, distributed, shown."""
+    return AuditEntry.objects.filter(object_type="couponbook", object_id=book_id)
 
 
 def history(coupon: Coupon) -> QuerySet[AuditEntry]:

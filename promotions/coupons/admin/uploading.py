@@ -1,0 +1,100 @@
+"""*Upload...*: codes out of a file or pasted, a verdict on each, then those that are new."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+
+from promopulse.lib.admin.plans import Report
+from promopulse.lib.admin.rows import Judged, Row, RowsForm, RowsPage
+from promopulse.lib.admin.shown import plural
+from promopulse.lib.widgets import AmountInput
+from promotions.coupons import reading, rules
+from promotions.coupons.admin.access import may_write
+from promotions.coupons.models import CouponBook
+from promotions.coupons.services import uploading
+
+_VERDICTS = {
+    uploading.CREATED: "New",
+    uploading.DUPLICATE: "Exists already",
+    uploading.INVALID: "Can be no code",
+}
+
+
+class UploadForm(RowsForm):
+    max_redemptions = forms.IntegerField(
+        label="Uses of each code",
+        initial=1,
+        min_value=1,
+        max_value=rules.MAX_REDEMPTIONS,
+        widget=AmountInput,
+    )
+
+    def __init__(self, data: Any, files: Any, book: CouponBook) -> None:
+        super().__init__(data, files)
+        self.fields["file"].help_text = "CSV with a column named code, or one code a line."
+        if not book.allow_multi_redemption:
+            del self.fields["max_redemptions"]
+
+
+class UploadPage(RowsPage):
+    """The page `.../<book>/upload/`."""
+
+    most = rules.MAX_UPLOADED
+
+    def may(self, request: HttpRequest, **named: Any) -> bool:
+        return may_write(request)
+
+    def asks(self, data: Any, files: Any, **named: Any) -> UploadForm:
+        return UploadForm(data, files, get_object_or_404(CouponBook, pk=named["pk"]))
+
+    def of_file(self, content: bytes) -> list[str]:
+        return reading.codes_of(content)
+
+    def judged(self, rows: list[str], options: dict[str, str], **named: Any) -> Judged:
+        uses = _uses(options)
+        found = uploading.upload(
+            named["pk"], rows, on_duplicate=uploading.SKIP, max_redemptions=uses, dry_run=True
+        )
+        verdicts = [
+            Row(
+                one.index + 1,
+                one.code,
+                _VERDICTS[one.verdict],
+                one.verdict == uploading.CREATED,
+                one.detail,
+            )
+            for one in found.verdicts
+        ]
+        return Judged(verdicts, ("coupons.upload", named["pk"], uses))
+
+    def take(
+        self, request: HttpRequest, judged: Judged, options: dict[str, str], **named: Any
+    ) -> Report:
+        done = uploading.upload(
+            named["pk"],
+            [row.text for row in judged.rows],
+            on_duplicate=uploading.SKIP,
+            max_redemptions=_uses(options),
+        )
+        words = f"{plural(done.counts[uploading.CREATED], 'code')} brought into the book."
+        if done.batch is None:
+            return Report(words, self.back(**named))
+        return Report(words, reverse("admin:coupons_codebatch_change", args=[done.batch.pk]))
+
+    def back(self, **named: Any) -> str:
+        return reverse("admin:coupons_couponbook_change", args=[named["pk"]])
+
+    def words(self, judged: Judged | None, **named: Any) -> dict[str, Any]:
+        book = CouponBook.objects.get(pk=named["pk"])
+        return {
+            "title": f"Upload codes into {book}",
+            "says": "Each row gets its verdict before anything is written.",
+            "button": f"Bring {judged.count:,}" if judged else "",
+        }
+
+
+def _uses(options: dict[str, str]) -> int:
+    return int(options.get("max_redemptions") or 1)
