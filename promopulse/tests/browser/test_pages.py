@@ -11,6 +11,10 @@ APPEARANCES = [
     pytest.param(NARROW, False, False, id="phone-light"),
     pytest.param(NARROWEST, True, True, id="smallest-dark"),
 ]
+DISTRIBUTE = (
+    "/admin/coupons/distribution/distribute/"
+    "?asked=1&pool=1&book=1&mode=equal&counted=each&how_many=2&seed=7"
+)
 PAGES = [
     ("admin", "/admin/"),
     ("mia", "/admin/promotions/promotion/"),
@@ -36,6 +40,25 @@ PAGES = [
     ("mia", "/admin/promotions/promotion/1/change/?tab=performance"),
     ("mia", "/admin/promotions/promotion/1/change/?tab=history"),
     ("mia", "/admin/promotions/promotion/1/why-not/"),
+    ("mia", "/admin/coupons/couponbook/"),
+    ("mia", "/admin/coupons/couponbook/1/change/"),
+    ("mia", "/admin/coupons/couponbook/1/change/?tab=batches"),
+    ("mia", "/admin/coupons/couponbook/1/change/?tab=coupons"),
+    ("mia", "/admin/coupons/couponbook/1/generate/"),
+    ("mia", "/admin/coupons/couponbook/1/generate/?asked=1&count=20000&length=8"),
+    ("mia", "/admin/coupons/couponbook/1/generate/?asked=1&count=20000&length=4"),
+    ("mia", "/admin/coupons/couponbook/1/upload/"),
+    ("mia", "/admin/coupons/couponbook/1/codes/"),
+    ("mia", "/admin/coupons/codebatch/1/change/"),
+    ("admin", "/admin/coupons/codebatch/1/sheet/"),
+    ("mia", "/admin/coupons/coupon/?book=1&state=ASSIGNED"),
+    ("admin", "/admin/coupons/coupon/1/change/"),
+    ("admin", "/admin/coupons/coupon/1/assign/"),
+    ("mia", "/admin/coupons/distribution/"),
+    ("mia", "/admin/coupons/distribution/distribute/?book=1"),
+    ("mia", DISTRIBUTE),
+    ("mia", "/admin/accounts/pool/1/change/"),
+    ("mia", "/admin/accounts/pool/1/members/"),
     ("mia", "/admin/promotions/promotion/move/activate/?ids=9"),
 ]
 
