@@ -86,8 +86,13 @@ class MembersPage(RowsPage):
         return {
             "title": f"People of {pool}",
             "says": "Each line gets its verdict before anything is changed.",
-            "button": f"Move {judged.count:,}" if judged else "",
+            "button": _button(judged) if judged else "",
         }
+
+
+def _button(judged: Judged) -> str:
+    _kind, _pool, move = judged.facts
+    return f"Put {judged.count:,} in" if move == ADD else f"Take {judged.count:,} out"
 
 
 def _told(verdict: str) -> tuple[str, bool, str]:

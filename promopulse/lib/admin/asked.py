@@ -15,8 +15,9 @@ from promopulse.lib.admin.plans import PlanPage, Report, name_fields
 from promopulse.lib.errors import DomainError, PlanChanged
 from promopulse.lib.plans import Plan
 
-# In the address of a question that was sent, rather than opened.
-ASKED = "asked"
+# In the address of a question that was sent, rather than opened; and of one that is looked at
+# while it is filled in: then no plan is wanted yet.
+ASKED, LOOK = "asked", "look"
 
 
 class AskedPage(PlanPage):
@@ -60,7 +61,7 @@ class AskedPage(PlanPage):
             raise PermissionDenied
         sent = request.GET if ASKED in request.GET else None
         question = self.question(sent, request.GET.dict(), **named)
-        if not (question.is_bound and question.is_valid()):
+        if LOOK in request.GET or not (question.is_bound and question.is_valid()):
             return self._ask(request, question, **named)
         asked = question.cleaned_data
         kind = self.form(request, **named)

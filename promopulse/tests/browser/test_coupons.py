@@ -73,6 +73,8 @@ def test_ten_thousand_codes(mia, window, shop):
 
     # The look follows what is typed; what is impossible is refused with the most possible.
     page.fill("#id_count", "10000")
+    page.wait_for_selector("#look:has-text('one time in 85,289,103')")
+    assert look.locator("li code").count() == 5
     page.fill("#id_length", "4")
     page.wait_for_selector("#look:has-text('At most 9,235 codes')")
     press_button(page, "Review...")
@@ -198,7 +200,7 @@ def test_distribute_to_a_pool(mia, shop, instance):
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the rejected rows").click()
     assert "nobody@example.com" in download.value.path().read_text()
-    press_button(page, "Move 4")
+    press_button(page, "Put 4 in")
     assert "4 people put into the pool." in told(page)
 
     # Equal: the same share for each, who has too little room is skipped and named.

@@ -45,6 +45,9 @@ def test_a_look_first_five_codes_and_the_capacity(client):
     for said_so in ("852,891,037,441 codes", "8,528,910,374 can still be made",
                     "one time in 8,528,910,374", "less than a second"):  # fmt: skip
         assert said_so in words, said_so
+    while_typing = ask(client, generate(one), look=1, count=3, **SHAPE)
+    assert "one time in 284,297,012,480" in words_of(while_typing)
+    assert "plan" not in while_typing.context
     assert not Coupon.objects.exists()
 
 
