@@ -2,19 +2,21 @@
 
 import json
 import re
+import shlex
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from engagement import selectors, wire
+from engagement import resending, selectors, wire
 from engagement.causes import CAUSES
 from engagement.letters import shown
 from engagement.models import (
     Consumption,
+    DeadLetterEvent,
     Event,
     IngestBatch,
     ProcessedEvent,
@@ -23,9 +25,15 @@ from engagement.models import (
     RetryEvent,
 )
 from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin, one_of
+from promopulse.lib.admin import shown as looks
 from promopulse.lib.money import money_text
-from promopulse.lib.time import rfc3339
 
+_NOT_COUNTED = [
+    DeadLetterEvent.State.OPEN,
+    DeadLetterEvent.State.REPLAYING,
+    DeadLetterEvent.State.DISCARDED,
+]
+_WAITS = "It is being tried again: at {:%H:%M} UTC the next time."
 _ABOUT = re.compile(r"(promotion|user):([0-9]{1,18})")
 
 
@@ -69,7 +77,7 @@ class EventAdmin(InCurrency, ByEventId):
     search_help_text = "A whole event id, promotion:7 or user:7"
     fields = (
         *("event_id", "type", "promotion_id", "user_id", "subscription_id", "occurred_at"),
-        *("received_at", "amount", "metadata_masked", "as_curl"),
+        *("received_at", "amount_shown", "metadata_masked", "attempts", "as_curl"),
     )
     readonly_fields = fields
 
@@ -78,24 +86,50 @@ class EventAdmin(InCurrency, ByEventId):
         told = json.dumps(shown.masked(event.metadata), indent=2, ensure_ascii=False)
         return format_html('<pre class="pp-scroll" tabindex="0">{}</pre>', told)
 
+    @admin.display(description="attempts that failed")
+    def attempts(self, event: Event) -> SafeString | str:
+        """Of one that was a dead letter before it was counted; of others none is kept."""
+        letter = DeadLetterEvent.objects.filter(event_id=event.event_id).first()
+        if letter is None:
+            return "None is known"
+        rows = [
+            (looks.moment(one.at), one.cause, one.detail) for one in shown.attempts(letter.history)
+        ]
+        page = looks.link("admin:engagement_deadletterevent_change", letter.pk, "The dead letter")
+        return format_html("{}{}", looks.table(("When", "Cause", "What happened"), rows), page)
+
     @admin.display(description="as curl")
     def as_curl(self, event: Event) -> SafeString:
-        """The request that sends it; sent again it is a duplicate and changes nothing."""
-        sent = {
-            "event_id": event.event_id,
-            "type": event.type,
-            "user_id": event.user_id,
-            "promotion_id": event.promotion_id,
-            "occurred_at": rfc3339(event.occurred_at),
-        }
-        if event.amount is not None:
-            sent["amount"] = str(event.amount)
+        """The request that sent it: once more it is a duplicate and changes nothing.
+
+        With metadata it is shown masked, and would be a conflict.
+        """
+        sent, note = resending.as_sent(event), ""
+        if sent.get("metadata") is not None:
+            sent["metadata"] = shown.masked(sent["metadata"])
+            note = "# Its metadata may be masked here: then this would be another event.\n"
         return format_html(
-            '<pre class="pp-scroll" tabindex="0">curl -X POST /api/v1/events/ingest \\\n'
+            '<pre class="pp-scroll" tabindex="0">{}curl -X POST /api/v1/events/ingest \\\n'
             '  -H "Authorization: Api-Key $KEY" -H "Content-Type: application/json" \\\n'
-            "  -d '{}'</pre>",
-            json.dumps(sent),
+            "  -d {}</pre>",
+            note,
+            shlex.quote(json.dumps(sent, ensure_ascii=False)),
         )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Somebody who looks for an event that is not counted is told where it is."""
+        event_id = wire.canonical_id(request.GET.get("q", "").strip())
+        found = selectors.undelivered(event_id) if event_id else None
+        if isinstance(found, RetryEvent):
+            self.message_user(request, _WAITS.format(found.due_at), messages.WARNING)
+        elif found is not None and found.state in _NOT_COUNTED:
+            view, state = "admin:engagement_deadletterevent_change", found.get_state_display()
+            page = looks.link(view, found.pk, "dead letter")
+            words = format_html("It is a {} ({}).", page, state.lower())
+            self.message_user(request, words, messages.WARNING)
+        return super().changelist_view(request, extra_context)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str

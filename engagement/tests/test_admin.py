@@ -1,13 +1,20 @@
 """Engagement's admin pages open, search by index, and change nothing."""
 
+import json
+import shlex
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
 from django.apps import apps
 
 from accounts.tests.factories import UserFactory
-from engagement.models import Consumption, Event, Pruned
+from engagement import processing
+from engagement.letters.replaying import replay
+from engagement.letters.selection import Selection
+from engagement.models import Consumption, DeadLetterEvent, Event, Pruned
 from engagement.tests.factories import event, send_and_process
+from promotions.services import change_status
 from promotions.tests.factories import PromotionFactory
 from subscriptions.tests.factories import SubscriptionFactory
 
@@ -94,8 +101,68 @@ def test_an_event_is_shown_masked_and_as_the_request_that_sends_it(ops):
     page = unescape(ops.get(f"/admin/engagement/event/{fact.pk}/change/").content.decode())
     assert "alice@example.com" not in page
     assert "curl -X POST /api/v1/events/ingest" in page
+    assert "Its metadata may be masked here" in page
+    assert "None is known" in page
     assert f'"event_id": "{fact.event_id}"' in page
     for words in (f"promotion:{fact.promotion_id}", f"user:{fact.user_id}", fact.event_id):
         found = ops.get("/admin/engagement/event/", {"q": words}).context["cl"].result_count
         assert found == 1, words
     assert ops.get("/admin/engagement/event/", {"q": "user:0"}).context["cl"].result_count == 0
+
+
+def sent_by_curl(page):
+    """What the line of an event's page would send."""
+    line = unescape(page.content.decode()).split("curl -X POST", 1)[1].split("</pre>")[0]
+    words = shlex.split(line.replace("\\\n", " "))
+    return json.loads(words[words.index("-d") + 1])
+
+
+def test_the_request_that_is_shown_is_a_duplicate_however_it_was_sent(ops):
+    one = SubscriptionFactory()
+    pair = {"user_id": one.user_id, "promotion_id": one.promotion_id}
+    now = datetime.now(UTC)
+    ways = [
+        {"subscription_id": one.pk},
+        {"subscription_id": one.pk, "occurred_at": now.isoformat()},
+        {**pair, "occurred_at": f"{now:%Y-%m-%dT%H:%M:%S}Z"},
+        {**pair, "type": "REDEEM", "amount": "2.50"},
+        {**pair, "subscription_id": one.pk, "type": "REDEEM", "amount": 7},
+    ]
+    send_and_process(*(event(**way) for way in ways))
+    facts = Event.objects.all()
+    assert len(facts) == len(ways)
+    for fact in facts:
+        sent = sent_by_curl(ops.get(f"/admin/engagement/event/{fact.pk}/change/"))
+        assert sent["event_id"] == fact.event_id
+        answer = send_and_process(sent)
+        assert (answer.accepted, answer.duplicates, answer.rejected) == (0, 1, []), sent
+    assert Event.objects.count() == len(ways)
+
+
+def test_an_event_that_is_not_counted_is_found_where_it_is(ops):
+    subscription, draft = SubscriptionFactory(), PromotionFactory()
+    dead = event(user_id=subscription.user_id, promotion_id=draft.pk)
+    retried = event(user_id=subscription.user_id, promotion_id=9_999_999)
+    send_and_process(dead, retried)
+    told = {
+        one["event_id"]: unescape(
+            ops.get("/admin/engagement/event/", {"q": one["event_id"]}).content.decode()
+        )
+        for one in (dead, retried)
+    }
+    letter = DeadLetterEvent.objects.get()
+    assert f"/admin/engagement/deadletterevent/{letter.pk}/change/" in told[dead["event_id"]]
+    assert "It is being tried again" in told[retried["event_id"]]
+
+
+def test_an_event_tells_of_its_time_as_a_dead_letter(ops):
+    subscription, draft = SubscriptionFactory(), PromotionFactory()
+    send_and_process(event(user_id=subscription.user_id, promotion_id=draft.pk))
+    change_status(draft.pk, status="active")
+    replay(Selection(cause="promotion_not_active"))
+    processing.drain()
+    fact = Event.objects.get()
+    page = unescape(ops.get(f"/admin/engagement/event/{fact.pk}/change/").content.decode())
+    assert "promotion_not_active" in page
+    found = ops.get("/admin/engagement/event/", {"q": fact.event_id})
+    assert "It is a " not in found.content.decode()

@@ -85,7 +85,8 @@ def _tiles(found: Figures, queue: Queue, now: datetime, may: Any) -> list[Tile]:
     if may("accounts.view_job"):
         since = now - timedelta(days=7)
         failed = Job.objects.filter(state=Job.State.FAILED, finished_at__gt=since)
-        jobs = f"{reverse('admin:accounts_job_changelist')}?state__exact=failed"
+        only = urlencode({"state__exact": "failed", "finished_at__gte": since.isoformat()})
+        jobs = f"{reverse('admin:accounts_job_changelist')}?{only}"
         tiles.append(Tile("failed jobs in 7 days", f"{failed.count():,}", jobs, Tone.BAD))
     return tiles
 

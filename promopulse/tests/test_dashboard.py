@@ -50,7 +50,8 @@ def test_each_tile_counts_what_it_leads_to():
     ActivePromotionFactory(start_at=now - DAY, end_at=now + 30 * DAY, paused_at=now)
     for used in (79, 80, 100):
         spend(ActivePromotionFactory(start_at=now - DAY, end_at=now + 30 * DAY, budget=100), used)
-    Job.objects.create(kind="x", title="X", state="failed", finished_at=now)
+    for at in (now, now - 8 * DAY):
+        Job.objects.create(kind="x", title="X", state="failed", finished_at=at)
     client, _ = logged_in("admin")
     found = tiles(client)
     assert {words: tile.number for words, tile in found.items()} == {

@@ -145,6 +145,28 @@ def test_scripts_are_not_needed_on_the_smallest_phone(customer):
     assert view.page.url.split("?")[0].endswith(LIST)
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_customer_on_a_small_phone_with_nothing_but_keys(customer, dark):
+    """Without scripts, 320 pixels wide: select the code, lock it, let go of it, use it."""
+    view, ((_pk, code),) = customer(scripts=False, size=NARROWEST, dark=dark)
+    page = view.open(LIST)
+    page.locator(".code").click()  # a tap selects all of it, for the phone's own "Copy"
+    assert page.evaluate("String(getSelection())").strip() == code
+    for step, said in [("Lock", "Locked"), ("Unlock", "Unlocked")]:
+        tab_to(view, f"{step} {code}")
+        page.keyboard.press("Enter")
+        page.wait_for_load_state()
+        assert outcome(view).startswith(said)
+        assert view.too_wide() == 0
+        view.open(LIST if step == "Unlock" else f"{LIST}?tab=locked")
+    for words in (f"Use… {code}", "Use it now"):
+        tab_to(view, words)
+        page.keyboard.press("Enter")
+        page.wait_for_load_state()
+    assert outcome(view) == "Redeemed."
+    assert view.violations() == []
+
+
 def test_a_code_is_copied(customer):
     view, ((_pk, code),) = customer()
     view.context.grant_permissions(["clipboard-read", "clipboard-write"])
