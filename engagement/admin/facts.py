@@ -82,7 +82,9 @@ class EventAdmin(InCurrency, ByEventId):
     readonly_fields = fields
 
     @admin.display(description="metadata")
-    def metadata_masked(self, event: Event) -> SafeString:
+    def metadata_masked(self, event: Event) -> SafeString | str:
+        if event.metadata is None:
+            return "-"
         told = json.dumps(shown.masked(event.metadata), indent=2, ensure_ascii=False)
         return format_html('<pre class="pp-scroll" tabindex="0">{}</pre>', told)
 
@@ -99,11 +101,13 @@ class EventAdmin(InCurrency, ByEventId):
         return format_html("{}{}", looks.table(("When", "Cause", "What happened"), rows), page)
 
     @admin.display(description="as curl")
-    def as_curl(self, event: Event) -> SafeString:
+    def as_curl(self, event: Event) -> SafeString | str:
         """The request that sent it: once more it is a duplicate and changes nothing.
 
         With metadata it is shown masked, and would be a conflict.
         """
+        if event.event_id.startswith(wire.RESERVED_PREFIX):
+            return "Nobody sent it: the engine tells of each redemption itself"
         sent, note = resending.as_sent(event), ""
         if sent.get("metadata") is not None:
             sent["metadata"] = shown.masked(sent["metadata"])

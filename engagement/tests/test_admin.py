@@ -14,6 +14,8 @@ from engagement.letters.replaying import replay
 from engagement.letters.selection import Selection
 from engagement.models import Consumption, DeadLetterEvent, Event, Pruned
 from engagement.tests.factories import event, send_and_process
+from promotions.discounts.tests.carts import grant
+from promotions.discounts.tests.factories import CampaignFactory
 from promotions.services import change_status
 from promotions.tests.factories import PromotionFactory
 from subscriptions.tests.factories import SubscriptionFactory
@@ -137,6 +139,16 @@ def test_the_request_that_is_shown_is_a_duplicate_however_it_was_sent(ops):
         answer = send_and_process(sent)
         assert (answer.accepted, answer.duplicates, answer.rejected) == (0, 1, []), sent
     assert Event.objects.count() == len(ways)
+
+
+def test_what_the_engine_tells_itself_is_no_request(ops):
+    redemption = grant(CampaignFactory(), UserFactory())
+    processing.drain()
+    fact = Event.objects.get()
+    page = ops.get(f"/admin/engagement/event/{fact.pk}/change/").content.decode()
+    assert f"pp:redemption:{redemption.pk}" in page
+    assert "curl" not in page.split("As curl", 1)[-1].split("</form>")[0]
+    assert "Nobody sent it" in page
 
 
 def test_an_event_that_is_not_counted_is_found_where_it_is(ops):

@@ -11,16 +11,22 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.admin.users import TABS as USER_TABS
 from accounts.jobs import running
 from accounts.models import Job, User
 from accounts.tests.factories import UserFactory
 from promopulse.console import navigation
+from promotions.admin.pages import TABS as PROMOTION_TABS
+from promotions.discounts.tests.carts import grant
+from promotions.discounts.tests.factories import CampaignFactory
 from promotions.tests.admin_pages import logged_in
 from promotions.tests.factories import ActivePromotionFactory, PromotionFactory
+from subscriptions.tests.factories import SubscriptionFactory
 
 pytestmark = pytest.mark.django_db
 
-MOST_QUERIES = 12
+MOST_QUERIES, MOST_QUERIES_OF_A_ROW = 12, 18
+MOST_BYTES = 150 * 1024  # of HTML; the theme's own files are kept by browsers
 
 
 def sidebar(client):
@@ -67,6 +73,30 @@ def test_every_list_opens_with_few_queries():
         assert len(captured) <= MOST_QUERIES, (address, len(captured))
         asked = " ".join(one["sql"] for one in captured)
         assert "SELECT DISTINCT" not in asked, f"a filter of {address} reads the table"
+
+
+def test_pages_of_one_row_take_few_queries_and_weigh_little():
+    client, _ = logged_in("admin")
+    subscription = SubscriptionFactory(promotion=CampaignFactory(budget=100))
+    promotion, person = subscription.promotion, subscription.user
+    redemption = grant(promotion, person)
+    promotion_page = reverse("admin:promotions_promotion_change", args=[promotion.pk])
+    person_page = reverse("admin:accounts_user_change", args=[person.pk])
+    pages = [
+        reverse("admin:index"),
+        reverse("admin:discounts_redemption_change", args=[redemption.pk]),
+        reverse("admin:promotions_promotion_why_not", args=[promotion.pk]),
+        *(f"{promotion_page}?tab={tab.lower()}" for tab in PROMOTION_TABS),
+        *(f"{person_page}?tab={tab.lower()}" for tab in USER_TABS),
+    ]
+    found = {}
+    for address in pages:
+        with CaptureQueriesContext(connection) as captured:
+            page = client.get(address)
+        assert page.status_code == 200, address
+        if len(captured) > MOST_QUERIES_OF_A_ROW or len(page.content) > MOST_BYTES:
+            found[address] = (len(captured), len(page.content))
+    assert found == {}
 
 
 def test_an_empty_list_says_what_to_do_next():

@@ -164,7 +164,6 @@ def test_a_customer_on_a_small_phone_with_nothing_but_keys(customer, dark):
         page.keyboard.press("Enter")
         page.wait_for_load_state()
     assert outcome(view) == "Redeemed."
-    assert view.violations() == []
 
 
 def test_a_code_is_copied(customer):

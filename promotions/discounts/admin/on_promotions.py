@@ -149,6 +149,6 @@ extensions.sentences.append(sentences)
 extensions.move_facts.append(facts_of_move)
 extensions.panels.append(extensions.Panel("Rules", "Discount", rules, place=10))
 extensions.panels.append(
-    extensions.Panel("Performance", f"Refused, {DAYS} days", refusals, place=30)
+    extensions.Panel("Performance", f"Refused, {DAYS} days", refusals, place=15)
 )
 previews.warners.append(warnings)
