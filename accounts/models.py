@@ -262,7 +262,9 @@ class AuditEntry(models.Model):
 class IdempotencyRecord(models.Model):
     """The first answer to a POST under an Idempotency-Key, answered again to its repeats.
 
-    Written in the transaction of the effect: there is never one without the other.
+    Written in the transaction of the effect: there is never one without the other. An effect that
+    is one statement notes its row as `subject_id`; its answer follows as `body` once others need
+    not wait for it. Until then the answer is what that row was when it was made.
     """
 
     client = models.CharField(max_length=32, help_text="user:<id> or key:<id>")
@@ -271,14 +273,19 @@ class IdempotencyRecord(models.Model):
     request_hmac = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField()
     content_type = models.CharField(max_length=64)
-    body = EncryptedText()
+    body = EncryptedText(null=True)
+    subject_id = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["client", "operation", "key"], name="accounts_idempotencyrecord_once"
-            )
+            ),
+            models.CheckConstraint(
+                name="accounts_idempotencyrecord_answers",
+                condition=Q(body__isnull=False) | Q(subject_id__isnull=False),
+            ),
         ]
         indexes = [models.Index(fields=["created_at"], name="accounts_idempotency_age")]
 

@@ -18,6 +18,7 @@ BENCHMARKS = {
     "stats": stats.run,
     "grant": discounts.run_grant,
     "apply": discounts.run_apply,
+    "keyed": discounts.run_keyed,
     "available": discounts.run_available,
 }
 

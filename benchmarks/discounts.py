@@ -1,7 +1,10 @@
 """Discounts: granting on one hot promotion, and finding what a cart can have among many."""
 
+import http.client
 import subprocess
+import threading
 import time
+import uuid
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
@@ -110,6 +113,66 @@ def run_apply(world: World, *, passes: int, events: int) -> list[Row]:
             goal=0.06,  # five times the 120 requests/s of the open peers, at 10,000/s plain
         )
     ]
+
+
+def run_keyed(world: World, *, passes: int, events: int) -> list[Row]:
+    """32 clients apply on the hot promotion over HTTP, with an Idempotency-Key and without."""
+    _make_hot(world)
+    _crowd(world, keyed=False)  # once for the terms and the plans
+    ratios, without, keyed = [], 0.0, 0.0
+    slowest = 0.0
+    for _ in range(passes):
+        without, _ = _crowd(world, keyed=False)
+        keyed, longest = _crowd(world, keyed=True)
+        slowest = max(slowest, longest)
+        ratios.append(keyed / without)
+    return [
+        Row(
+            f"apply, {CLIENTS} clients (with a key / without)",
+            limit=f"{without:,.0f}/s",
+            ours=f"{keyed:,.0f}/s, {slowest * 1000:,.0f} ms",
+            ratios=ratios,
+            goal=0.5,
+        )
+    ]
+
+
+def _crowd(world: World, *, keyed: bool) -> tuple[float, float]:
+    """Requests a second that all clients together get answered, and the longest one's seconds."""
+    start = threading.Barrier(CLIENTS + 1)
+    longest: list[float] = []
+
+    def shop(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", world.instance.port)
+        headers = {"Authorization": f"Api-Key {SHOP}", "Content-Type": "application/json"}
+        body = msgspec.json.encode(
+            {"campaign_id": HOT, "customer_id": 1 + number, "cart_value": "100"}
+        )
+        slowest = 0.0
+        start.wait()
+        for _ in range(APPLIED // CLIENTS):
+            if keyed:
+                headers["Idempotency-Key"] = uuid.uuid4().hex
+            began = time.perf_counter()
+            connection.request("POST", "/api/v1/discounts/apply", body, headers)
+            response = connection.getresponse()
+            response.read()
+            slowest = max(slowest, time.perf_counter() - began)
+            if response.status != 201:
+                raise RuntimeError(f"apply answered {response.status}")
+        longest.append(slowest)
+        connection.close()
+
+    clients = [threading.Thread(target=shop, args=(number,)) for number in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    start.wait()
+    began = time.perf_counter()
+    for client in clients:
+        client.join()
+    if len(longest) < CLIENTS:
+        raise RuntimeError("a client was refused")
+    return APPLIED // CLIENTS * CLIENTS / (time.perf_counter() - began), max(longest)
 
 
 def run_available(world: World, *, passes: int, events: int) -> list[Row]:

@@ -45,7 +45,11 @@ class World:
     def __enter__(self) -> "World":
         self.instance = Instance(Path(self._folder.name))
         # Everything is on; the window is taken, but never full.
-        self.instance.env |= {"LOG_LEVEL": "WARNING", "RATE_LIMITS": "on"}
+        self.instance.env |= {
+            "LOG_LEVEL": "WARNING",
+            "RATE_LIMITS": "on",
+            "RATE_LIMIT_API_KEY": "6000000/minute",
+        }
         self.instance.env["INGEST_WINDOW_LIMIT"] = "1000"
         self.instance.manage("migrate")
         self.instance.make_key(KEY, "events:write")

@@ -1,10 +1,11 @@
 """The base of every API view: access by table, idempotent POSTs, own things only."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from django.http import HttpResponse
-from rest_framework.exceptions import ParseError
+from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,7 +18,7 @@ from accounts.principals import client_of
 from accounts.roles import Permission, Reach
 from promopulse.lib import context, limits
 from promopulse.lib.context import Actor
-from promopulse.lib.errors import NotFound
+from promopulse.lib.errors import DomainError, NotFound
 from promopulse.lib.fields import ReusableMixin
 
 
@@ -56,19 +57,24 @@ class ApiView(APIView):
         def act() -> HttpResponse:
             response = handler(request, *args, **kwargs)
             shown.append(response)
-            body = b"" if response.data is None else JSONRenderer().render(response.data)
             answer = HttpResponse(
-                body, status=response.status_code, content_type="application/json"
+                _json(response.data), status=response.status_code, content_type="application/json"
             )
             for name, value in response.items():
                 answer.headers.setdefault(name, value)
             return answer
 
-        answer = idempotency.once(request._request, client_of(request.user), key, act)
+        claim = idempotency.Claim.of(request._request, client_of(request.user), key)
+        answer = self._answered_once(claim, request._request, act)
         if shown and request.accepted_renderer.format == "api":
             answer = shown[0]  # the browsable API's page of it
         answer.headers[idempotency.HEADER] = key
         return answer
+
+    def _answered_once(
+        self, claim: idempotency.Claim, request: HttpRequest, act: Callable[[], HttpResponse]
+    ) -> HttpResponse:
+        return idempotency.once(claim, request, act)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -100,16 +106,49 @@ class ApiView(APIView):
         return data
 
 
+def _refuse(refusal: Exception) -> HttpResponse:
+    raise refusal
+
+
+def _json(data: Any) -> bytes:
+    return b"" if data is None else bytes(JSONRenderer().render(data))
+
+
 class ApiViewSet(ApiView, GenericViewSet):
     """The routes of one resource.
 
     `bodies` maps an action to the serializer of its body, `refusals` to the codes its rules
-    refuse with, for the schema.
+    refuse with, for the schema. `one_statement` maps an action whose service notes the `claim` in
+    its one statement to the shape of its answer, and what finds the row as it was made.
     """
 
     filter_backends: Any = ()  # StrictBackend where there is a filterset_class
     bodies: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {}
     refusals: ClassVar[dict[str, tuple[str, ...]]] = {}
+    one_statement: ClassVar[dict[str, tuple[type[ReusableMixin], Callable[[int], Any]]]] = {}
+    claim: idempotency.Claim | None = None
+
+    def _answered_once(
+        self, claim: idempotency.Claim, request: HttpRequest, act: Callable[[], HttpResponse]
+    ) -> HttpResponse:
+        if self.action not in self.one_statement:
+            return super()._answered_once(claim, request, act)
+        shape, find = self.one_statement[self.action]
+        self.claim = claim
+        try:
+            answer = act()
+        except idempotency.NotOurs:
+            then = act
+        except (DomainError, APIException) as refusal:
+            then = partial(_refuse, refusal)
+        else:
+            idempotency.keep(claim, answer)
+            return answer
+        finally:
+            self.claim = None
+        return idempotency.once(
+            claim, request, then, recall=lambda done: _json(shape.show(find(done)))
+        )
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """The body of the present action: for the schema and the browsable API's forms."""

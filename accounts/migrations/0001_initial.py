@@ -80,12 +80,13 @@ class Migration(migrations.Migration):
                 ('request_hmac', models.BinaryField(max_length=32)),
                 ('status', models.PositiveSmallIntegerField()),
                 ('content_type', models.CharField(max_length=64)),
-                ('body', accounts.fields.EncryptedText()),
+                ('body', accounts.fields.EncryptedText(null=True)),
+                ('subject_id', models.BigIntegerField(null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
                 'indexes': [models.Index(fields=['created_at'], name='accounts_idempotency_age')],
-                'constraints': [models.UniqueConstraint(fields=('client', 'operation', 'key'), name='accounts_idempotencyrecord_once')],
+                'constraints': [models.UniqueConstraint(fields=('client', 'operation', 'key'), name='accounts_idempotencyrecord_once'), models.CheckConstraint(condition=models.Q(('body__isnull', False), ('subject_id__isnull', False), _connector='OR'), name='accounts_idempotencyrecord_answers')],
             },
         ),
         migrations.CreateModel(

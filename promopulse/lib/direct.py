@@ -103,7 +103,7 @@ def _reader(field: Any) -> Callable[[str], Any]:
 class RowStatement(Generic[M]):
     """A statement that writes one row and gives it back as an instance of its model.
 
-    `{row}` in its text stands for all columns of the model, after RETURNING.
+    `{row}` in its text stands for all columns of the model, after RETURNING or of a CTE.
     """
 
     def __init__(self, name: str, model: type[M], text: str) -> None:
@@ -111,7 +111,7 @@ class RowStatement(Generic[M]):
         self._model = model
         self._names = [field.attname for field in fields]
         self._readers = [_reader(field) for field in fields]
-        row = ", ".join(f"{model._meta.db_table}.{field.column}::text" for field in fields)
+        row = ", ".join(f"{field.column}::text" for field in fields)
         self._statement = Statement(name, text.replace("{row}", row))
 
     def fetch(self, params: Mapping[str, Any]) -> M | None:

@@ -81,8 +81,9 @@ _made: dict[Any, Any] = {}
 def _only(cls: Any) -> Any:
     made = _made.get(cls)
     if made is None:
-        made = _made[cls] = cls()
-        _ = made.fields  # copied now: two at once would each begin
+        made = cls()
+        _ = made.fields  # copied now, before others see it
+        _made[cls] = made
     return made
 
 

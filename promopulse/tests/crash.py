@@ -1,9 +1,11 @@
 """A process that comes to harm: `python -m promopulse.tests.crash PLACE CELERY-ARGUMENTS`
 
-PLACE is `module:function`: whoever comes there is killed as by `kill -9`. With CRASH_PARENT set it
-is the process that started it, once, and the function goes on. PLACE can also be `poison:HARM`:
-then every event whose id begins with "poison" does that harm. The file CRASH_MARK gets a line each
-time it happens; with poison, each time it happens to an event alone.
+PLACE is `module:function`, or `module:Class.method`: whoever comes there is killed as by `kill -9`.
+With CRASH_PARENT set it is the process that started it, once, and the function goes on. Of several
+places with commas between them, it is the next one to come to that which the file CRASH_NEXT names.
+PLACE can also be `poison:HARM`: then every event whose id begins with "poison" does that harm. The
+file CRASH_MARK gets a line each time it happens; with poison, each time it happens to an event
+alone.
 """
 
 import importlib
@@ -11,6 +13,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +27,22 @@ def arm(place: str, parent: int) -> None:
         from engagement.tests.poison import poisoned
 
         statement._run = poisoned(name, when_alone=_mark)
-        return
-    found = importlib.import_module(module)
-    act = getattr(found, name)
-    setattr(found, name, _killing_parent(act, parent) if "CRASH_PARENT" in os.environ else _die)
+    elif "," in place:
+        for one in place.split(","):
+            _replace(one, partial(_dying_if_named, place=one))
+    elif "CRASH_PARENT" in os.environ:
+        _replace(place, partial(_killing_parent, parent=parent))
+    else:
+        _replace(place, lambda act: _die)
+
+
+def _replace(place: str, harmful: Callable[[Any], Any]) -> None:
+    module, _, path = place.partition(":")
+    *owners, name = path.split(".")
+    found: Any = importlib.import_module(module)
+    for owner in owners:
+        found = getattr(found, owner)
+    setattr(found, name, harmful(getattr(found, name)))
 
 
 def _mark() -> None:
@@ -37,6 +53,18 @@ def _mark() -> None:
 def _die(*_args: Any, **_kwargs: Any) -> None:
     _mark()
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _dying_if_named(act: Callable[..., Any], place: str) -> Callable[..., Any]:
+    def die_or_go_on(*args: Any, **kwargs: Any) -> Any:
+        following = Path(os.environ["CRASH_NEXT"])
+        with suppress(FileNotFoundError):
+            if following.read_text() == place:
+                following.unlink()
+                _die()
+        return act(*args, **kwargs)
+
+    return die_or_go_on
 
 
 def _killing_parent(act: Callable[..., Any], parent: int) -> Callable[..., Any]:

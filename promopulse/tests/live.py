@@ -35,6 +35,7 @@ class Instance:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.port = free_port()
         self._mark = home / "crashed"
+        self._next = home / "crash-next"
         given = {
             name: value
             for name, value in os.environ.items()
@@ -70,11 +71,13 @@ class Instance:
     def start(self, name: str, *, crash_at: str = "", victim: str = "child") -> None:
         """Start `web`, `worker` or `beat`; its log goes to a file in the home folder.
 
-        `crash_at` is a `module:function` at which its processes kill themselves, or their "parent".
+        `crash_at` is a `module:function` at which its processes kill themselves, or their "parent";
+        of several with commas between them, that which `crash_next` names.
         """
         command = [sys.executable, "-m", "promopulse.launcher", name]
         self._mark.unlink(missing_ok=True)
         env = self.env | {"CRASH_AT": crash_at, "CRASH_MARK": str(self._mark)}
+        env["CRASH_NEXT"] = str(self._next)
         if victim == "parent":
             env["CRASH_PARENT"] = "1"
         if crash_at and name == "web":
@@ -122,6 +125,12 @@ class Instance:
         finally:
             stop.set()
             thread.join()
+
+    def crash_next(self, place: str) -> None:
+        """Whoever comes next to this one of the places named at the start is killed there."""
+        fresh = self._next.with_suffix(".new")
+        fresh.write_text(place)
+        fresh.replace(self._next)
 
     def crashes(self) -> int:
         """How often the process that was started last came to harm where it was said to."""

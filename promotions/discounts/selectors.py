@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Case, DateTimeField, Func, Q, QuerySet, When
@@ -176,6 +177,25 @@ def get_redemption(redemption_id: int, *, of_user: int | None = None) -> Redempt
     if redemption is None:
         raise RedemptionNotFound()
     return redemption
+
+
+def as_granted(redemption_id: int) -> Redemption:
+    """A redemption as it was when it was granted."""
+    redemption = Redemption.objects.get(pk=redemption_id)
+    redemption.reversed = Decimal(0)
+    return redemption
+
+
+def as_held(reservation_id: int) -> Reservation:
+    """A reservation as it was when it was made."""
+    reservation = Reservation.objects.get(pk=reservation_id)
+    reservation.state, reservation.closed_at = ReservationState.OPEN, None
+    return reservation
+
+
+def as_released(reservation_id: int) -> Reservation:
+    """A reservation that was released: nothing changes it any more."""
+    return Reservation.objects.get(pk=reservation_id)
 
 
 def _theirs(user_id: int | None) -> dict[str, int]:

@@ -68,6 +68,10 @@ class GrantViewSet(ApiViewSet):
         "apply": _GRANT_CODES,
         "reserve": tuple(code for code in _GRANT_CODES if code != "order_already_redeemed"),
     }
+    one_statement = {
+        "apply": (RedemptionOut, selectors.as_granted),
+        "reserve": (ReservationOut, selectors.as_held),
+    }
     access = {"apply": Permission.APPLY, "reserve": Permission.APPLY}
     throttle_classes = (per_caller("apply"),)
 
@@ -82,7 +86,7 @@ class GrantViewSet(ApiViewSet):
     def apply(self, request: Request) -> Response:
         body = self.body()
         self.must_be_own(body["user_id"])
-        return self.answer(RedemptionOut, services.grant(**body), status=201)
+        return self.answer(RedemptionOut, services.grant(**body, claim=self.claim), status=201)
 
     @extend_schema(
         summary="Hold a discount while somebody pays",
@@ -94,7 +98,8 @@ class GrantViewSet(ApiViewSet):
     def reserve(self, request: Request) -> Response:
         body = self.body()
         self.must_be_own(body["user_id"])
-        return self.answer(ReservationOut, services.reserve(**body), status=201)
+        held = services.reserve(**body, claim=self.claim)
+        return self.answer(ReservationOut, held, status=201)
 
 
 class ReservationViewSet(ApiViewSet):
@@ -102,6 +107,10 @@ class ReservationViewSet(ApiViewSet):
 
     queryset = Reservation.objects.all()
     bodies = {"capture": CaptureIn, "release": NothingIn}
+    one_statement = {
+        "capture": (RedemptionOut, selectors.as_granted),
+        "release": (ReservationOut, selectors.as_released),
+    }
     refusals = {
         "capture": _CAPTURE_CODES,
         "release": ("reservation_expired", "reservation_closed"),
@@ -124,13 +133,15 @@ class ReservationViewSet(ApiViewSet):
         examples=[_CAPTURE],
     )
     def capture(self, request: Request, reservation_id: int) -> Response:
-        redemption = services.capture(reservation_id, of_user=self.only_of, **self.body())
+        redemption = services.capture(
+            reservation_id, of_user=self.only_of, claim=self.claim, **self.body()
+        )
         return self.answer(RedemptionOut, redemption)
 
     @extend_schema(summary="Give back what is held", responses=ReservationOut)
     def release(self, request: Request, reservation_id: int) -> Response:
         self.body()
-        held = services.release(reservation_id, of_user=self.only_of)
+        held = services.release(reservation_id, of_user=self.only_of, claim=self.claim)
         return self.answer(ReservationOut, held)
 
 

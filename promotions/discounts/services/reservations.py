@@ -2,46 +2,52 @@
 
 from decimal import Decimal
 
-from promopulse.lib.direct import RowStatement
+from accounts.idempotency import Claim
 from promopulse.lib.errors import Invalid
-from promopulse.lib.refusals import heard
 from promopulse.lib.sql import fetch_all, fetch_one
 from promotions.discounts import errors, metrics
 from promotions.discounts.models import MAX_TTL, Redemption, Reservation
-from promotions.discounts.services.asking import asked, take
+from promotions.discounts.services.asking import asked
+from promotions.discounts.services.effects import Effect
 
 DEFAULT_TTL = 900  # seconds
 
-_RESERVE = RowStatement(
+_RESERVE = Effect(
     "reserve",
     Reservation,
     """
     INSERT INTO discounts_reservation
         (promotion_id, user_id, currency, cart_value, delivery_charge, ttl_seconds)
-    VALUES (%(promotion_id)s, %(user_id)s, %(currency)s, %(cart_value)s, %(delivery_charge)s,
-        %(ttl_seconds)s)
-    RETURNING {row}
+    SELECT %(promotion_id)s::bigint, %(user_id)s::bigint, %(currency)s::varchar,
+        %(cart_value)s::numeric, %(delivery_charge)s::numeric, %(ttl_seconds)s::integer
+    WHERE {free}
     """,
+    status=201,
+    refusals=errors.OF_A_GRANT,
 )
 # `own` is the only user whose reservations may be touched, or null for anybody's.
-_CAPTURE = RowStatement(
+_CAPTURE = Effect(
     "capture",
     Redemption,
     """
     INSERT INTO discounts_redemption (reservation_id, order_id)
-    SELECT id, %(order_id)s FROM discounts_reservation
-        WHERE id = %(id)s AND (%(own)s::bigint IS NULL OR user_id = %(own)s::bigint)
-    RETURNING {row}
+    SELECT id, %(order_id)s::varchar FROM discounts_reservation
+    WHERE id = %(id)s::bigint AND (%(own)s::bigint IS NULL OR user_id = %(own)s::bigint)
+        AND {free}
     """,
+    status=200,
+    refusals=errors.OF_A_CAPTURE,
 )
-_RELEASE = RowStatement(
+_RELEASE = Effect(
     "release",
     Reservation,
     """
     UPDATE discounts_reservation SET state = 'released'
-        WHERE id = %(id)s AND (%(own)s::bigint IS NULL OR user_id = %(own)s::bigint)
-    RETURNING {row}
+    WHERE id = %(id)s::bigint AND (%(own)s::bigint IS NULL OR user_id = %(own)s::bigint)
+        AND {free}
     """,
+    status=200,
+    refusals=(errors.ReservationExpired, errors.ReservationClosed),
 )
 _OVERDUE = """
     SELECT DISTINCT promotion_id FROM discounts_reservation
@@ -58,6 +64,7 @@ def reserve(
     delivery_charge: Decimal = Decimal(0),
     currency: str | None = None,
     ttl_seconds: int = DEFAULT_TTL,
+    claim: Claim | None = None,
 ) -> Reservation:
     """Hold a discount for a while, at today's price and on today's day.
 
@@ -73,35 +80,42 @@ def reserve(
             delivery_charge=delivery_charge,
             currency=currency,
         )
-        reservation = take(_RESERVE, row | {"ttl_seconds": ttl_seconds})
+        reservation = _RESERVE.patiently(row | {"ttl_seconds": ttl_seconds}, claim)
+    assert reservation is not None  # an insert gives its row or refuses
     metrics.granted("reserve", reservation.amount, reservation.currency)
     return reservation
 
 
 def capture(
-    reservation_id: int, *, order_id: str | None = None, of_user: int | None = None
+    reservation_id: int,
+    *,
+    order_id: str | None = None,
+    of_user: int | None = None,
+    claim: Claim | None = None,
 ) -> Redemption:
     """Turn what is held into a redemption, at the price it was held at, whatever the promotion does
-    by now. `of_user`: only if it is theirs.
+    by now. `of_user`: only if it is theirs. `claim`: as of `grant`.
 
-    Raises ReservationNotFound, ReservationExpired, ReservationClosed or OrderAlreadyRedeemed.
+    Raises ReservationNotFound, ReservationExpired, ReservationClosed, OrderAlreadyRedeemed or
+    NotOurs.
     """
     wanted = {"id": reservation_id, "own": of_user, "order_id": order_id or None}
-    with metrics.counting_refusals(), heard(*errors.OF_A_CAPTURE):
-        redemption = _CAPTURE.fetch(wanted)
+    with metrics.counting_refusals():
+        redemption = _CAPTURE.run(wanted, claim)
     if redemption is None:
         raise errors.ReservationNotFound()
     metrics.granted("capture", redemption.amount, redemption.currency)
     return redemption
 
 
-def release(reservation_id: int, *, of_user: int | None = None) -> Reservation:
-    """Give back what is held. `of_user`: only if it is theirs.
+def release(
+    reservation_id: int, *, of_user: int | None = None, claim: Claim | None = None
+) -> Reservation:
+    """Give back what is held. `of_user`: only if it is theirs. `claim`: as of `grant`.
 
-    Raises ReservationNotFound, ReservationExpired or ReservationClosed.
+    Raises NotOurs, ReservationNotFound, ReservationExpired or ReservationClosed.
     """
-    with heard(errors.ReservationExpired, errors.ReservationClosed):
-        released = _RELEASE.fetch({"id": reservation_id, "own": of_user})
+    released = _RELEASE.run({"id": reservation_id, "own": of_user}, claim)
     if released is None:
         raise errors.ReservationNotFound()
     return released

@@ -15,7 +15,7 @@ from promopulse.lib.time import db_now
 from promopulse.tests.live import wait_for
 from promotions.discounts import errors, services
 from promotions.discounts.models import Redemption, Reservation
-from promotions.discounts.services import asking
+from promotions.discounts.services import effects
 from promotions.discounts.tests.factories import CampaignFactory
 from promotions.discounts.tests.ledgers import FLAT, MANY, balance, broken, grant, reserve, used
 from promotions.models import Budget, BudgetEntry
@@ -140,7 +140,7 @@ def test_what_is_overdue_is_had_by_its_own_thirty_two_users_at_once(limit):
 @pytest.fixture
 def impatient(monkeypatch):
     """Grants have one try: nobody steps back to the queue's end."""
-    monkeypatch.setattr(asking, "PATIENCE", ())
+    monkeypatch.setattr(effects, "PATIENCE", ())
 
 
 @pytest.mark.usefixtures("impatient")
