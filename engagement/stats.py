@@ -54,6 +54,11 @@ def read_stats(
     return Stats(_totals(rows, knows_users), _series(rows, interval))
 
 
+def read_totals(promotion_id: int) -> dict[str, Total]:
+    """Totals of a promotion over all time, with its unique users."""
+    return _totals(EventStat.objects.filter(promotion_id=promotion_id), knows_users=True)
+
+
 def _totals(rows: QuerySet[EventStat], knows_users: bool) -> dict[str, Total]:
     totals = {kind: Total(users=0 if knows_users else None) for kind in EventType.values}
     sums = rows.values("type").annotate(

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from engagement.models import EventStat, EventType
-from engagement.stats import read_stats
+from engagement.stats import read_totals
 from promopulse.lib.admin import shown as looks
 from promopulse.lib.admin.charts import Chart, Series, draw
 from promopulse.lib.time import db_now
@@ -37,7 +37,7 @@ def funnel(request: HttpRequest, promotion: Promotion) -> SafeString | str:
 
 def steps_of(promotion: Promotion) -> SafeString | str:
     """Views, clicks and redemptions with their people and rates; nothing before the first."""
-    totals = read_stats(promotion.pk).totals
+    totals = read_totals(promotion.pk)
     if not any(total.events for total in totals.values()):
         return ""
     most = max(total.events for total in totals.values())

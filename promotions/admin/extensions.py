@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.contrib.admin import SimpleListFilter
 from django.http import HttpRequest
 from django.urls import URLPattern
 
@@ -19,6 +20,12 @@ move_facts: list[Callable[[str, Promotion], list[tuple[str, Any]]]] = []
 
 # What a promotion gives, in plain words: promotions in, sentences by promotion id out.
 sentences: list[Callable[[Sequence[Promotion]], Mapping[int, str]]] = []
+
+# How many have opted in, in words: promotions in, by promotion id out.
+opt_ins: list[Callable[[Sequence[Promotion]], Mapping[int, str]]] = []
+
+# More ways to narrow the list of promotions down.
+filters: list[type[SimpleListFilter]] = []
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from promotions.states import Status
 
 
 class SaidList(ChangeList):
-    """Says of all rows of a page at once what they give."""
+    """Says of all rows of a page at once what they give, and how many opted in."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -39,11 +39,15 @@ class SaidList(ChangeList):
             said = say(rows)
             for promotion in rows:
                 promotion.said = said.get(promotion.pk, "")
+        for count in extensions.opt_ins:
+            counted = count(rows)
+            for promotion in rows:
+                promotion.opted_in = counted.get(promotion.pk, "0")
 
 
 @admin.register(Promotion)
 class PromotionAdmin(BaseAdmin):
-    list_display = ("id", "offer", "badge", "window", "budget_used", "open_to")
+    list_display = ("id", "offer", "badge", "window", "budget_used", "open_to", "subscribers")
     list_display_links = ("id", "offer")
     list_filter = (
         *("status", EffectiveStatusFilter, "is_targeted"),
@@ -117,6 +121,9 @@ class PromotionAdmin(BaseAdmin):
 
     # Lists
 
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return (*self.list_filter, *extensions.filters)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Promotion]:
         """With one clock for every badge of a page: the statement's."""
         return super().get_queryset(request).select_related("budget").annotate(judged_at=Now())
@@ -156,6 +163,10 @@ class PromotionAdmin(BaseAdmin):
     @admin.display(description="budget")
     def budget_used(self, promotion: Promotion) -> SafeString:
         return shown.budget(promotion)
+
+    @admin.display(description="subscribers")
+    def subscribers(self, promotion: Promotion) -> str:
+        return str(getattr(promotion, "opted_in", "-"))
 
     @admin.display(description="audience")
     def audience(self, promotion: Promotion) -> str:

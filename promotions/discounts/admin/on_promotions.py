@@ -5,6 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -144,6 +147,23 @@ def refusals(request: Any, promotion: Promotion) -> SafeString | str:
     )
 
 
+class TypeFilter(SimpleListFilter):
+    title = "off what"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*DiscountType.choices, ("none", "Nothing")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.value()
+        if wanted == "none":
+            return queryset.filter(discount=None)
+        if wanted not in DiscountType.values:
+            return queryset
+        return queryset.filter(discount__discount_type=wanted)
+
+
+extensions.filters.append(TypeFilter)
 extensions.form_parts.append(extensions.FormPart("What it gives", fields, initial, save))
 extensions.sentences.append(sentences)
 extensions.move_facts.append(facts_of_move)

@@ -93,3 +93,13 @@ def test_the_preview_of_activation_says_what_it_gives(client):
         in client.get(f"{LIST}move/activate/?ids={nothing.pk}").content.decode()
     )
     promotions.change_status(draft.pk, status="active")
+
+
+def test_the_list_is_narrowed_by_what_it_is_off(client):
+    cart = CampaignFactory()
+    delivery = CampaignFactory(discount={"discount_type": "delivery"})
+    nothing = PromotionFactory()
+    for wanted, found in (("cart", cart), ("delivery", delivery), ("none", nothing)):
+        rows = client.get(LIST, {"type": wanted}).context["cl"].result_list
+        assert [row.pk for row in rows] == [found.pk]
+    assert len(client.get(LIST, {"type": "other"}).context["cl"].result_list) == 3
