@@ -26,6 +26,7 @@ OUR_APPS = {
         "DailyUse",
         "Reservation",
         "Redemption",
+        "RefusalCount",
         "Reversal",
         "GrantOutbox",
     },
