@@ -154,15 +154,15 @@ def test_a_customer_on_a_small_phone_with_nothing_but_keys(customer, dark):
     assert page.evaluate("String(getSelection())").strip() == code
     for step, said in [("Lock", "Locked"), ("Unlock", "Unlocked")]:
         tab_to(view, f"{step} {code}")
-        page.keyboard.press("Enter")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
         assert outcome(view).startswith(said)
         assert view.too_wide() == 0
         view.open(LIST if step == "Unlock" else f"{LIST}?tab=locked")
     for words in (f"Use… {code}", "Use it now"):
         tab_to(view, words)
-        page.keyboard.press("Enter")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
     assert outcome(view) == "Redeemed."
 
 
