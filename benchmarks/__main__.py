@@ -17,6 +17,7 @@ BENCHMARKS = {
     "backlog": backlog.run,
     "stats": stats.run,
     "grant": discounts.run_grant,
+    "service": discounts.run_service,
     "apply": discounts.run_apply,
     "keyed": discounts.run_keyed,
     "available": discounts.run_available,

@@ -2,9 +2,11 @@
 
 import http.client
 import subprocess
+import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
@@ -14,10 +16,13 @@ import msgspec
 from benchmarks import single
 from benchmarks.report import Row
 from benchmarks.world import SHOP, USERS, World
+from promopulse.environment import PROJECT
 from promopulse.tests.live import free_port
 
 CLIENTS = 32
-SECONDS = 5
+SECONDS = 2  # of a slice
+SLICES = 3  # a pass
+PROCESSES = 4  # of the clients that are Python's
 HOT = 900_001  # the promotion that everybody wants
 READS = 40
 APPLIED = 1_000  # requests a pass; a key may send 6,000 a minute
@@ -60,22 +65,83 @@ UPDATE promotions_promotion SET status = 'active', activated_at = now()
 
 def run_grant(world: World, *, passes: int, events: int) -> list[Row]:
     """The statement that grants, beside one hot UPDATE and one INSERT in a transaction."""
-    world.instance.sql(_LIMIT_TABLES)
+    _make_limit(world)
     _make_hot(world)
-    limit = ours = 0.0
-    ratios = []
-    for _ in range(passes):
-        limit, ours = _pgbench(world, _LIMIT), _pgbench(world, _GRANT)
-        ratios.append(ours / limit)
     return [
-        Row(
+        _beside_the_limit(
+            world,
             f"grant, one hot promotion, {CLIENTS} clients",
-            limit=f"{limit:,.0f}/s",
-            ours=f"{ours:,.0f}/s",
-            ratios=ratios,
+            lambda: _pgbench(world, _GRANT),
+            passes=passes,
             goal=1.0,
         )
     ]
+
+
+def run_service(world: World, *, passes: int, events: int) -> list[Row]:
+    """The same through the service, by Python processes that share the cores as pgbench does."""
+    _make_limit(world)
+    _make_hot(world)
+    threads = CLIENTS // PROCESSES
+    command = [sys.executable, "-m", "benchmarks.granting", str(threads)]
+    clients = [
+        subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=world.instance.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(PROCESSES)
+    ]
+
+    def hear(client: "subprocess.Popen[str]") -> str:
+        assert client.stdout is not None
+        return client.stdout.readline().strip()
+
+    def rate() -> float:
+        for client in clients:
+            assert client.stdin is not None
+            client.stdin.write(f"{SECONDS}\n")
+            client.stdin.flush()
+        return sum(int(hear(client)) for client in clients) / SECONDS
+
+    try:
+        if [hear(client) for client in clients] != ["ready"] * PROCESSES:
+            raise RuntimeError("a client does not come up")
+        return [
+            _beside_the_limit(
+                world,
+                f"grant through the service, {CLIENTS} clients",
+                rate,
+                passes=passes,
+                goal=0.5,
+            )
+        ]
+    finally:
+        for client in clients:
+            client.terminate()
+            client.wait()
+
+
+def _beside_the_limit(
+    world: World, path: str, rate: Callable[[], float], *, passes: int, goal: float
+) -> Row:
+    """Short slices of both in turns: what else the machine does then falls on both."""
+    limit: list[float] = []
+    ours: list[float] = []
+    for turn in range(passes * SLICES):
+        both = [(limit, lambda: _pgbench(world, _LIMIT)), (ours, rate)]
+        for rates, measure in both if turn % 2 else reversed(both):
+            rates.append(measure())
+    return Row(
+        path,
+        limit=f"{median(limit):,.0f}/s",
+        ours=f"{median(ours):,.0f}/s",
+        ratios=[mine / least for mine, least in zip(ours, limit, strict=True)],
+        goal=goal,
+    )
 
 
 def run_apply(world: World, *, passes: int, events: int) -> list[Row]:
@@ -201,6 +267,11 @@ def run_available(world: World, *, passes: int, events: int) -> list[Row]:
             goal=1.0,
         ),
     ]
+
+
+def _make_limit(world: World) -> None:
+    if not world.instance.sql("SELECT to_regclass('bench_hot')")[0][0]:
+        world.instance.sql(_LIMIT_TABLES)
 
 
 def _make_hot(world: World) -> None:

@@ -7,7 +7,7 @@ from django.core import signals
 from django.db import close_old_connections, connection
 
 from accounts.tokens import access_token
-from promopulse.wsgi import application
+from promopulse.wsgi import _django, application
 
 pytestmark = pytest.mark.django_db
 
@@ -102,3 +102,16 @@ def test_ingest_gives_the_connection_back_without_the_signals_of_a_request():
     )
     assert status == "401 Unauthorized"
     assert connection.connection is None
+
+
+def test_a_route_that_was_found_is_found_again(admin):
+    """Those of a path without a parameter are remembered, and lead no other path astray."""
+    for _ in range(2):
+        status, _, text = ask(HTTP_AUTHORIZATION=admin)
+        assert (status, b'"role":"admin"' in text) == ("200 OK", True)
+        assert ask(PATH_INFO="/api/v1/auth/you")[0] == "404 Not Found"
+        for number in (987_654, 987_655):
+            path = f"/api/v1/users/{number}"
+            assert ask(PATH_INFO=path, HTTP_AUTHORIZATION=admin)[0] == "404 Not Found"
+    assert set(_django._known) >= {"/api/v1/auth/me"}
+    assert not [path for path in _django._known if "98765" in path]

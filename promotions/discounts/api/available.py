@@ -11,7 +11,13 @@ from rest_framework.response import Response
 from accounts.api.base import ApiViewSet
 from accounts.api.throttles import per_caller
 from accounts.roles import Permission
-from promopulse.lib.fields import CurrencyField, IdField, MoneyField, StrictSerializer
+from promopulse.lib.fields import (
+    CurrencyField,
+    IdField,
+    MoneyField,
+    ReusableMixin,
+    StrictSerializer,
+)
 from promotions.discounts import offers
 from promotions.discounts.models import Discount, DiscountType, LimitedBy
 
@@ -29,7 +35,7 @@ _ASKED = OpenApiExample(
 )
 
 
-class AvailableIn(StrictSerializer):
+class AvailableIn(StrictSerializer, ReusableMixin):
     customer_id = IdField()
     cart_value = MoneyField()
     delivery_charge = MoneyField(required=False, default=Decimal(0))
@@ -50,7 +56,7 @@ class AvailableIn(StrictSerializer):
     )
 
 
-class OfferOut(serializers.Serializer[Any]):
+class OfferOut(serializers.Serializer[Any], ReusableMixin):
     campaign_id = serializers.IntegerField(source="terms.promotion_id")
     campaign_name = serializers.CharField(source="terms.name")
     discount_type = serializers.ChoiceField(DiscountType.choices, source="terms.discount_type")
@@ -69,7 +75,7 @@ class OfferOut(serializers.Serializer[Any]):
         )
 
 
-class IneligibleOut(serializers.Serializer[Any]):
+class IneligibleOut(serializers.Serializer[Any], ReusableMixin):
     campaign_id = serializers.IntegerField(source="terms.promotion_id")
     campaign_name = serializers.CharField(source="terms.name")
     discount_type = serializers.ChoiceField(DiscountType.choices, source="terms.discount_type")
@@ -78,7 +84,7 @@ class IneligibleOut(serializers.Serializer[Any]):
     params = serializers.DictField(source="refusal.params")
 
 
-class AvailableOut(serializers.Serializer[Any]):
+class AvailableOut(serializers.Serializer[Any], ReusableMixin):
     cart_discounts = OfferOut(many=True, source="cart", help_text="Best first.")
     delivery_discounts = OfferOut(many=True, source="delivery", help_text="Best first.")
     best_cart_discount = serializers.SerializerMethodField()
@@ -87,11 +93,11 @@ class AvailableOut(serializers.Serializer[Any]):
 
     @extend_schema_field(OfferOut(allow_null=True))
     def get_best_cart_discount(self, found: offers.Offers) -> Any:
-        return OfferOut(found.cart[0]).data if found.cart else None
+        return OfferOut.show(found.cart[0]) if found.cart else None
 
     @extend_schema_field(OfferOut(allow_null=True))
     def get_best_delivery_discount(self, found: offers.Offers) -> Any:
-        return OfferOut(found.delivery[0]).data if found.delivery else None
+        return OfferOut.show(found.delivery[0]) if found.delivery else None
 
 
 class AvailableViewSet(ApiViewSet):
@@ -116,7 +122,7 @@ class AvailableViewSet(ApiViewSet):
         user_id = asked.pop("customer_id")
         self.must_be_own(user_id)
         found = offers.available(user_id=user_id, of_others=not self.own_only, **asked)
-        answer = AvailableOut(found).data
+        answer = AvailableOut.show(found)
         if not asked["include_ineligible"]:
             del answer["ineligible"]
         return Response(answer)
