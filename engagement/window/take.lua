@@ -5,10 +5,11 @@
 -- -> {now, index, granted, left, wait in ms, ...}: a sole sender, else those that got less
 --
 -- Time is cut into spans as long as the window. A span is one hash: sender -> when its events came,
--- 4 bytes each, in ms since the span began. A window touches two spans, so that a request of any
--- size costs two reads and one write, and what is over is dropped a span at a time.
+-- 4 bytes each, in ms since the span began; and under '' how many the busiest of them has. A window
+-- touches two spans, so that a request of any size costs two reads and one write, and what is over is
+-- dropped a span at a time. The last span is read only if its busiest could stand in somebody's way.
 
-local STAMP, FIELDS_A_WRITE = 4, 4000
+local STAMP, FIELDS_A_WRITE, LONG = 4, 4000, 99
 
 local limit, window, senders = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
@@ -17,15 +18,25 @@ local offset = now % window
 local span = (now - offset) / window
 local key = KEYS[1] .. span
 
--- The first value tells whether the span is there at all.
+local last = KEYS[1] .. (span - 1)
 local current = redis.call('HMGET', key, '', unpack(ARGV, 4, 3 + senders))
-local previous = redis.call('HMGET', KEYS[1] .. (span - 1), '', unpack(ARGV, 4, 3 + senders))
+local known = tonumber(current[1]) or 0
+local busiest, busiest_before, previous = known, 0, nil
+if senders == 1 then
+  previous = {redis.call('HGET', last, ARGV[4])}
+else
+  busiest_before = tonumber(redis.call('HGET', last, '')) or 0
+end
 local stamp = struct.pack('>I4', offset)
 local taken, answer = {}, {now}
 
 for i = 1, senders do
   local want = tonumber(ARGV[3 + senders + i] or 1)
-  local here, before = current[i + 1] or '', previous[i + 1] or ''
+  local here = current[i + 1] or ''
+  if not previous and #here / STAMP + busiest_before + want > limit then
+    previous = redis.call('HMGET', last, unpack(ARGV, 4, 3 + senders))
+  end
+  local before = previous and previous[i] or ''
   local gone, of_before, count = 0, #before / STAMP, (#here + #before) / STAMP
   if of_before > 0 and (senders == 1 or count + want > limit) then
     -- Those of the last span that are older than the window no longer count. They are in order.
@@ -46,6 +57,7 @@ for i = 1, senders do
     taken[#taken + 1] = ARGV[3 + i]
     taken[#taken + 1] = here
     count = count + granted
+    busiest = math.max(busiest, #here / STAMP)
   end
   if senders == 1 or granted < want then
     -- There is room again when this many have left; one that is exactly a window old still counts.
@@ -63,9 +75,11 @@ for i = 1, senders do
 end
 
 if #taken > 0 then
-  if not current[1] then
+  if busiest > known then
     -- A long value makes Redis keep the hash as a table at once, not as a list it has to walk.
-    redis.call('HSET', key, '', string.rep('-', 100))
+    redis.call('HSET', key, '', string.format('%-' .. LONG .. 'd', busiest))
+  end
+  if known == 0 then
     redis.call('PEXPIRE', key, 3 * window)
     redis.call('UNLINK', KEYS[1] .. (span - 2))
   end
