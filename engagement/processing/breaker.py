@@ -6,6 +6,9 @@ events; the pause itself is one row that all of them heed.
 
 import logging
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models.functions import Coalesce
@@ -31,17 +34,51 @@ class Tripped(Exception):
 _recent: deque[str | None] = deque(maxlen=WINDOW)
 
 
-def went_well(events: int) -> None:
+@dataclass
+class Tally:
+    """What became of the events that were tried meanwhile, watched or not."""
+
+    went_well: int = 0
+    failed: int = 0
+    tripped: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        """Whether something was tried, and most of it went well."""
+        return self.went_well > self.failed and not self.tripped
+
+
+_tally = Tally()
+
+
+@contextmanager
+def tallied() -> Iterator[Tally]:
+    """Count what is tried inside the block."""
+    global _tally
+    _tally = Tally()
+    yield _tally
+
+
+def went_well(events: int, *, watched: bool = True) -> None:
     """These events were processed, whatever became of them."""
-    _recent.extend([None] * min(events, WINDOW))
+    _tally.went_well += events
+    if watched:
+        _recent.extend([None] * min(events, WINDOW))
 
 
-def failed(fingerprint: str) -> None:
-    """One event failed. Raises Tripped when most of the recent ones failed like this."""
+def failed(fingerprint: str, *, watched: bool = True) -> None:
+    """One event failed. Raises Tripped when most of the recent ones failed like this.
+
+    One that is not `watched` failed before: that it does again says nothing of the others.
+    """
+    _tally.failed += 1
+    if not watched:
+        return
     _recent.append(fingerprint)
     failures = Counter(_recent)[fingerprint]
     if failures >= LEAST_FAILURES and failures * 2 > len(_recent):
         _recent.clear()
+        _tally.tripped = True
         raise Tripped(fingerprint)
 
 

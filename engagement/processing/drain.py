@@ -3,6 +3,7 @@
 import time
 
 from engagement import doorbell, grants
+from engagement.models import IngestBatch, RetryEvent
 from engagement.processing import breaker, outage, retries
 from engagement.processing.claim import claim
 from engagement.processing.work import process
@@ -58,15 +59,21 @@ def _drain() -> int:
 
 
 def _probe() -> int:
-    """While consumption is paused: try one set; if it goes well, all go on."""
-    taken = claim()
-    if taken is None:
-        retries.process_due(db_now())
-        handled = 0
-    else:
-        handled = process(taken)
-        if not handled:
-            return 0
-    breaker.resume()
-    doorbell.ring()
+    """While consumption is paused: try one set. If most of it goes well, all go on.
+
+    With nothing to try there is nothing to learn, unless no event is left at all.
+    """
+    with breaker.tallied() as tally:
+        taken = claim()
+        if taken is None and grants.take_over():
+            taken = claim()
+        handled = process(taken) if taken is not None else retries.process_due(db_now())
+    if tally.is_good or not _anything_left():
+        breaker.resume()
+        doorbell.ring()
     return handled
+
+
+def _anything_left() -> bool:
+    waiting = IngestBatch.objects.filter(processed_at=None)
+    return waiting.exists() or RetryEvent.objects.exists()

@@ -56,12 +56,10 @@ def _sift(
         if first == last:
             found = fingerprint(error)
             sifted.failed.append(Failed(first, found))
-            if watched:
-                breaker.failed(found)
+            breaker.failed(found, watched=watched)
             return
         middle = (first + last) // 2
         _sift(act, first, middle, sifted, watched)
         _sift(act, middle + 1, last, sifted, watched)
     else:
-        if watched:
-            breaker.went_well(last - first + 1)
+        breaker.went_well(last - first + 1, watched=watched)

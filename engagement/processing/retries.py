@@ -110,6 +110,8 @@ def _try(ids: list[int], now: datetime, *, watched: bool) -> None:
         with transaction.atomic():
             sifted = sift(partial(_part, ids), 1, len(ids), watched=watched)
             _settle(ids, sifted, now)
+    else:
+        breaker.went_well(len(ids), watched=watched)
 
 
 def _part(ids: list[int], first: int, last: int) -> Outcome:

@@ -178,6 +178,57 @@ def test_after_the_mending_a_probe_resumes(subscription, poison, monkeypatch):
     assert IngestBatch.objects.get(pk=outcome.batch_id).processed == 60
 
 
+def probe():
+    """Drain as the one whose turn it is to try; whether consumption is still paused."""
+    Consumption.objects.update(probe_at=datetime(2020, 1, 1, tzinfo=UTC))
+    processing.drain()
+    return breaker.is_paused()
+
+
+def paused_with_retries(subscription, count):
+    """Consumption is paused; nothing waits but retries of events that failed."""
+    send_and_process(*(bad(subscription) for _ in range(count)))
+    assert RetryEvent.objects.count() == count
+    breaker.pause("RuntimeError: #")
+
+
+def test_a_probe_that_finds_only_retries_learns_from_them(subscription, poison, monkeypatch):
+    poison("raise")
+    paused_with_retries(subscription, 10)
+    assert probe(), "none is due: nothing was tried"
+    make_due()
+    assert probe(), "they failed again"
+    assert set(RetryEvent.objects.values_list("attempts", flat=True)) == {2}
+    monkeypatch.undo()
+    make_due()
+    assert not probe()
+    assert RetryEvent.objects.count() == 0
+    assert Event.objects.count() == 10
+
+
+@pytest.mark.parametrize(("good_ones", "paused"), [(5, True), (30, False)])
+def test_a_probe_resumes_when_most_of_its_set_goes_well(subscription, poison, good_ones, paused):
+    """Ten failures are too few to stop consumption: they are enough not to start it."""
+    poison("raise")
+    breaker.pause("RuntimeError: #")
+    send(*(bad(subscription) for _ in range(10)), *(good(subscription) for _ in range(good_ones)))
+    assert probe() is paused
+    assert Event.objects.count() == good_ones
+
+
+def test_a_probe_that_trips_again_does_not_resume(subscription, poison):
+    poison("raise")
+    breaker.pause("RuntimeError: #")
+    send(*(good(subscription) for _ in range(800)), *(bad(subscription) for _ in range(200)))
+    assert probe()
+    assert Event.objects.count() == 0, "the set waits"
+
+
+def test_a_probe_resumes_when_no_event_is_left(subscription):
+    breaker.pause("RuntimeError: #")
+    assert not probe()
+
+
 def test_refusals_do_not_pause(subscription):
     late = (datetime.now(UTC) - timedelta(days=400)).isoformat()
     send_and_process(
