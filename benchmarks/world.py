@@ -104,6 +104,13 @@ class World:
             for _ in range(count)
         ]
 
+    def waiting(self) -> bool:
+        """Whether any request's events are still to be counted."""
+        found = self._connection.execute(
+            "SELECT EXISTS (SELECT FROM engagement_ingestbatch WHERE processed_at IS NULL)"
+        ).fetchone()
+        return bool(found and found[0])
+
     def counted(self) -> int:
         """Events in the visible stats."""
         found = self._connection.execute(
