@@ -25,6 +25,7 @@ class Hung(Exception):
     """Processing took longer than it may."""
 
 
+UNIQUE_VIOLATION = "23505"
 _CONTENTION_STATES = frozenset({"40001", "40P01", "55P03"})
 # Connection trouble, resources, operator's doing, system errors; 25006 is a read-only database.
 _DEPENDENCY_CLASSES = ("08", "53", "58")

@@ -1,5 +1,6 @@
 """Engagement: the inbox, the facts, the counts, and what could not be counted."""
 
+from django.contrib.postgres.indexes import BrinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
 
@@ -73,13 +74,14 @@ class ProcessedEvent(models.Model):
     """The idempotency record of an event: its id was counted, once and for ever.
 
     `digest` is 8 bytes of SHA-256 over the fields as sent, so that the same id with other fields
-    is told apart. The other columns lead to the fact without another index on it.
+    is told apart. `fact_id` and `occurred_at` lead to the fact without another index on it.
     """
 
     event_id = models.CharField(max_length=128, primary_key=True, db_collation="C")
     digest = models.BigIntegerField()
     promotion_id = models.BigIntegerField()
     occurred_at = models.DateTimeField()
+    fact_id = models.BigIntegerField(help_text="The fact's id, also when it has been pruned.")
 
     class Meta:
         triggers = append_only()
@@ -89,7 +91,10 @@ class ProcessedEvent(models.Model):
 
 
 class Event(models.Model):
-    """One engagement fact. Append-only, no foreign keys, partitioned by month of `occurred_at`."""
+    """One engagement fact. Append-only, no foreign keys, partitioned by month of `occurred_at`.
+
+    Ids count up as facts arrive: the newest is the last that was counted, whenever it happened.
+    """
 
     event_id = models.CharField(max_length=128, db_collation="C")
     type = models.CharField(max_length=6, choices=EventType.choices)
@@ -103,11 +108,15 @@ class Event(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["occurred_at", "id"], name="engagement_event_newest"),
-            models.Index(
-                fields=["promotion_id", "occurred_at", "id"], name="engagement_event_promotion"
+            models.Index(fields=["id"], name="engagement_event_newest"),
+            models.Index(fields=["promotion_id", "id"], name="engagement_event_promotion"),
+            models.Index(fields=["user_id", "id"], name="engagement_event_user"),
+            BrinIndex(
+                OpClass("occurred_at", name="timestamptz_minmax_multi_ops"),
+                pages_per_range=16,
+                autosummarize=True,
+                name="engagement_event_time",
             ),
-            models.Index(fields=["user_id", "occurred_at", "id"], name="engagement_event_user"),
         ]
         triggers = append_only()
 

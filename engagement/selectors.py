@@ -3,13 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 
 from engagement.causes import CAUSES
 from engagement.models import DeadLetterEvent, Event, ProcessedEvent, RetryEvent
+from promopulse.lib import sql
 from promopulse.lib.money import DEFAULT_CURRENCY
 from promotions.models import Promotion
+
+FEW_FACTS = 10_000
 
 
 def with_currency(rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -25,13 +28,15 @@ def currency_of(promotion_id: int | None) -> str:
 
 
 def fact(event_id: str) -> Event | None:
-    """The fact of a counted event, through the index of its promotion."""
+    """The fact of a counted event; None also where it was pruned."""
+    place = place_of_fact(event_id)
+    return Event.objects.filter(**place).first() if place else None
+
+
+def place_of_fact(event_id: str) -> dict[str, Any]:
+    """Conditions that find the fact of a counted event by its index; none if it was not counted."""
     known = ProcessedEvent.objects.filter(pk=event_id).first()
-    if known is None:
-        return None
-    return Event.objects.filter(
-        promotion_id=known.promotion_id, occurred_at=known.occurred_at, event_id=event_id
-    ).first()
+    return {"pk": known.fact_id, "occurred_at": known.occurred_at} if known else {}
 
 
 def undelivered(event_id: str) -> RetryEvent | DeadLetterEvent | None:
@@ -50,7 +55,12 @@ def facts(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[Event]:
-    """Facts by their indexes; newest first is the page's business."""
+    """Facts, each with its `place`: by it descending the newest arrival comes first.
+
+    It is the id. Where the facts of a period are few, or fewer than what has come since, `place`
+    cannot be read off an index: those facts are found by their time, then sorted. Walking down the
+    ids would pass everything that is newer first.
+    """
     wanted: dict[str, Any] = {
         "promotion_id": promotion_id,
         "user_id": user_id,
@@ -58,7 +68,29 @@ def facts(
         "occurred_at__gte": since,
         "occurred_at__lt": until,
     }
-    return Event.objects.filter(**{name: value for name, value in wanted.items() if value})
+    rows = Event.objects.filter(**{name: value for name, value in wanted.items() if value})
+    sort = bool(since or until) and not user_id and _are_few(promotion_id, since, until)
+    return rows.annotate(place=F("id") + 0 if sort else F("id"))
+
+
+# The counts by hour know. What is newer than the period matters as far as its last month goes:
+# other months are not looked at.
+_INSIDE_AND_NEWER = """
+SELECT coalesce(sum(events) FILTER (WHERE hour < bound.until), 0),
+    coalesce(sum(events) FILTER (WHERE hour >= bound.until), 0)
+FROM (SELECT coalesce(%(until)s::timestamptz, 'infinity') AS until) bound,
+    engagement_eventstat
+WHERE hour >= coalesce(date_trunc('hour', %(since)s::timestamptz, 'UTC'), '-infinity')
+    AND hour < date_trunc('month', bound.until, 'UTC') + interval '1 month'
+    AND (%(promotion_id)s::bigint IS NULL OR promotion_id = %(promotion_id)s::bigint)
+"""
+
+
+def _are_few(promotion_id: int | None, since: datetime | None, until: datetime | None) -> bool:
+    """Whether the facts of a period are sooner gathered than met on the way down the ids."""
+    period = {"promotion_id": promotion_id, "since": since, "until": until}
+    inside, newer = sql.fetch_one(_INSIDE_AND_NEWER, period)
+    return bool(inside <= FEW_FACTS or inside < newer)
 
 
 def letters(

@@ -71,7 +71,7 @@ class EventAdmin(InCurrency, ByEventId):
     export_columns = ("event_id", "type", "promotion_id", "user_id", "occurred_at", "amount")
     list_display = ("event_id", "type", "promotion_id", "user_id", "occurred_at", "amount_shown")
     list_filter = ("type", ("occurred_at", admin.DateFieldListFilter))
-    ordering = ("-occurred_at", "-id")
+    ordering = ("-id",)
     sortable_by = ()
 
     search_help_text = "A whole event id, promotion:7 or user:7"
@@ -144,17 +144,8 @@ class EventAdmin(InCurrency, ByEventId):
         event_id = wire.canonical_id(search_term.strip())
         if not event_id:
             return queryset, False
-        known = ProcessedEvent.objects.filter(pk=event_id).first()
-        if known is None:
-            return queryset.none(), False
-        return (
-            queryset.filter(
-                promotion_id=known.promotion_id,
-                occurred_at=known.occurred_at,
-                event_id=event_id,
-            ),
-            False,
-        )
+        place = selectors.place_of_fact(event_id)
+        return queryset.filter(**place) if place else queryset.none(), False
 
 
 @admin.register(RetryEvent)

@@ -20,7 +20,7 @@ def events(request: HttpRequest, user: User) -> SafeString | str:
     if not request.user.has_perm("engagement.view_event"):
         return "Your role does not read single events."
     theirs = selectors.with_currency(selectors.facts(user_id=user.pk))
-    found = theirs.order_by("-occurred_at", "-id")[:SHOWN]
+    found = theirs.order_by("-id")[:SHOWN]
     return table(
         ("When (UTC)", "Type", "Promotion", "Amount"),
         [

@@ -35,18 +35,18 @@ def _query(serializer_class: Any, request: Request) -> dict[str, Any]:
 
 
 class EventViewSet(ApiViewSet):
-    """Facts, newest first."""
+    """Facts, the newest arrival first."""
 
     access = {"list": Permission.EVENTS_READ, "retrieve": Permission.EVENTS_READ}
     queryset = Event.objects.none()
     pagination_class = Keyset
-    keyset = ("-occurred_at", "-id")
+    keyset = ("-place",)
     lookup_field = "event_id"
     lookup_value_regex = "[^/]+"
 
     @extend_schema(parameters=[EventQuery], responses=EventOut(many=True))
     def list(self, request: Request) -> Response:
-        """Counted events, newest first."""
+        """Counted events, the last that was counted first, whenever it happened."""
         rows = selectors.facts(**_query(EventQuery, request))
         return self.page(EventOut, selectors.with_currency(rows))
 

@@ -4,9 +4,11 @@ What it locks, in this order, so that two of them never wait for each other in a
 ids in sorted order, then users of promotions, then rollup rows, each sorted by its key. Aggregating
 before the upsert makes one row version per cell instead of one per event.
 
-Facts are inserted in the order of their time, so that neighbours meet the same index pages. Most
-events are of users that their promotion knows: those are left out before the insert, which would
-find them one by one.
+Ingest has answered for ids that were counted before, so nearly every set is new as a whole. It is
+inserted as such, which spares each event a second walk down the index; an id that was counted
+meanwhile undoes the set, and it is done again the careful way. Facts get their ids, and are
+inserted, in the order of arrival, so that their indexes grow at the end. Most events are of users
+that their promotion knows: those are left out before the insert, which would find them one by one.
 """
 
 from dataclasses import dataclass
@@ -70,28 +72,31 @@ resolved AS (
         SELECT id, user_id, promotion_id, deactivated_at FROM subscriptions_subscription
         WHERE source.s IS NULL AND user_id = source.u AND promotion_id = source.p
     ) sub ON true
-    LEFT JOIN accounts_user person ON sub.id IS NULL AND person.id = source.u
+    LEFT JOIN LATERAL (
+        SELECT id FROM accounts_user WHERE sub.id IS NULL AND id = source.u OFFSET 0
+    ) person ON true
     LEFT JOIN promotions_promotion promotion
         ON promotion.id = coalesce(sub.promotion_id, source.p)
 ),
-judged AS MATERIALIZED (SELECT resolved.*, cause IS NULL AS fine FROM resolved),
+judged AS MATERIALIZED (
+    SELECT resolved.*, cause IS NULL AS fine, date_trunc('hour', o, 'UTC') AS hour,
+        CASE WHEN cause IS NULL THEN nextval('engagement_event_id_seq') END AS id
+    FROM resolved ORDER BY batch, n
+),
 first AS MATERIALIZED (
     SELECT DISTINCT ON (i) * FROM judged WHERE fine ORDER BY i, batch, n
 ),
 counted AS (
-    INSERT INTO engagement_processedevent (event_id, digest, promotion_id, occurred_at)
-    SELECT i, h, promotion_id, o FROM first ORDER BY i
-    ON CONFLICT (event_id) DO NOTHING
-    RETURNING event_id
+    INSERT INTO engagement_processedevent (event_id, digest, promotion_id, occurred_at, fact_id)
+    SELECT i, h, promotion_id, o, id FROM first ORDER BY i
+    {counted}
 ),
-good AS MATERIALIZED (
-    SELECT first.*, date_trunc('hour', o, 'UTC') AS hour
-    FROM first JOIN counted ON counted.event_id = first.i
-),
+good AS {good},
 facts AS (
-    INSERT INTO engagement_event (event_id, type, promotion_id, user_id, subscription_id,
+    INSERT INTO engagement_event (id, event_id, type, promotion_id, user_id, subscription_id,
         occurred_at, received_at, amount, metadata)
-    SELECT i, t, promotion_id, user_id, subscription_id, o, received_at, a, m FROM good ORDER BY o
+    SELECT id, i, t, promotion_id, user_id, subscription_id, o, received_at, a, m
+    FROM good ORDER BY id
 ),
 newcomers AS (
     INSERT INTO engagement_promotionuser (promotion_id, type, user_id, first_hour)
@@ -123,27 +128,45 @@ rollup AS (
         amount = stat.amount + excluded.amount
 )
 SELECT
+    -- First: what nothing here reads is done last, and ids are locked before anything else.
+    (SELECT count(*) FROM counted),
     (SELECT jsonb_agg(event_id) FROM (
-        SELECT event_id FROM engagement_deadletterevent JOIN counted USING (event_id)
+        SELECT event_id FROM engagement_deadletterevent JOIN good ON event_id = good.i
             WHERE closed_at IS NULL
         UNION
-        SELECT event_id FROM engagement_retryevent JOIN counted USING (event_id)
+        SELECT event_id FROM engagement_retryevent JOIN good ON event_id = good.i
     ) undelivered),
     (SELECT jsonb_object_agg(batch, n) FROM (
         SELECT batch, count(*) AS n FROM good GROUP BY batch) per_batch),
-    CASE WHEN (SELECT count(*) FROM good) < (SELECT count(*) FROM judged) THEN (
-        SELECT jsonb_agg(to_jsonb(judged) - 'fine' ORDER BY i, batch, n) FROM judged
-        WHERE NOT EXISTS (
+    CASE WHEN (SELECT count(*) FROM counted) < (SELECT count(*) FROM judged) THEN (
+        SELECT jsonb_agg(to_jsonb(judged) - '{{fine,hour,id}}'::text[] ORDER BY i, batch, n)
+        FROM judged WHERE NOT EXISTS (
             SELECT FROM good WHERE good.batch = judged.batch AND good.n = judged.n)
     ) END
 """
 
-# A worker keeps its plan until the tables are analyzed again. One made while a table was small must
-# not read it whole for each event once it has grown.
-NO_WHOLE_TABLES = "SELECT set_config('enable_seqscan', 'off', true)"
+# How ids are counted, and what is good then: where all are new, and where some may not be.
+_ALL_NEW = {
+    "counted": "RETURNING 1",
+    "good": "NOT MATERIALIZED (SELECT * FROM first)",
+}
+_CAREFULLY = {
+    "counted": "ON CONFLICT (event_id) DO NOTHING RETURNING fact_id",
+    "good": """MATERIALIZED (
+    SELECT first.* FROM first JOIN counted ON counted.fact_id = first.id
+)""",
+}
 
-_FROM_INBOX = _PROCESS.format(source=INBOX_SOURCE)
-_FROM_RETRIES = _PROCESS.format(source=RETRY_SOURCE)
+# A worker keeps its plan until the tables are analyzed again. One made while a table was small must
+# not read it whole for each event once it has grown. Nor is it worth remembering what was found:
+# the events of a set are of people as different as they are.
+NO_WHOLE_TABLES = """
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_memoize', 'off', true)
+"""
+
+_NEW_FROM_INBOX = _PROCESS.format(source=INBOX_SOURCE, **_ALL_NEW)
+_FROM_INBOX = _PROCESS.format(source=INBOX_SOURCE, **_CAREFULLY)
+_FROM_RETRIES = _PROCESS.format(source=RETRY_SOURCE, **_CAREFULLY)
 
 
 @dataclass(frozen=True)
@@ -162,6 +185,14 @@ def process_inbox(rows: list[int], first: int = 1, last: int = LAST) -> Outcome:
     return _run(_FROM_INBOX, {"rows": rows, "first": first, "last": last})
 
 
+def process_new(rows: list[int]) -> Outcome:
+    """Count the events of these inbox rows, none of which should have been counted before.
+
+    Raises IntegrityError where one was: `process_inbox` does not.
+    """
+    return _run(_NEW_FROM_INBOX, {"rows": rows, "first": 1, "last": LAST})
+
+
 def process_retries(rows: list[int]) -> Outcome:
     """Count these RetryEvents; `batch` is the RetryEvent's id."""
     return _run(_FROM_RETRIES, {"rows": rows})
@@ -174,7 +205,8 @@ def decode(text: str | None) -> Any:
 
 def _run(statement: str, params: dict[str, Any]) -> Outcome:
     sql.fetch_one(NO_WHOLE_TABLES, {})
-    delivered, counted, leftovers = map(decode, sql.fetch_one(statement, params))
+    _, *found = sql.fetch_one(statement, params)
+    delivered, counted, leftovers = map(decode, found)
     return Outcome(
         {int(batch): n for batch, n in (counted or {}).items()}, delivered or [], leftovers or []
     )

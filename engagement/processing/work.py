@@ -7,6 +7,7 @@ the one that ended the worker.
 """
 
 import logging
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,10 +15,10 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from engagement import metrics
-from engagement.failures import Failure, classify
+from engagement.failures import UNIQUE_VIOLATION, Failure, classify, sqlstate
 from engagement.models import IngestBatch
 from engagement.processing import again, breaker, outage, settle, statement
 from engagement.processing.claim import Claim, Held, hold, release
@@ -93,7 +94,9 @@ def process(taken: Claim) -> int:
 
 def _try(taken: Claim) -> int:
     try:
-        handled = _in_transaction(taken, _together, _finish)
+        handled = _all_new(taken)
+        if handled is None:
+            handled = _in_transaction(taken, _together, _finish)
     except Exception as error:
         if classify(error) is not Failure.UNKNOWN:
             raise
@@ -103,8 +106,32 @@ def _try(taken: Claim) -> int:
     return handled
 
 
+# While ids come that were counted before, a set that is thought to be new is done in vain.
+WARY_SECONDS = 10.0
+_wary_until = 0.0
+
+
+def _all_new(taken: Claim) -> int | None:
+    """Count a set as one of new events; None when it has an id that was counted, or may have."""
+    global _wary_until
+    if time.monotonic() < _wary_until:
+        return None
+    try:
+        return _in_transaction(taken, _as_new, _finish)
+    except IntegrityError as error:
+        if sqlstate(error) != UNIQUE_VIOLATION:
+            raise
+        _wary_until = time.monotonic() + WARY_SECONDS
+        return None
+
+
 # What a set came to: outcomes of the statement, and left-overs that it never saw.
 _Result = tuple[list[Outcome], list[dict[str, Any]]]
+
+
+def _as_new(rows: dict[int, Held]) -> _Result:
+    with deadline():
+        return [statement.process_new(list(rows))], []
 
 
 def _together(rows: dict[int, Held]) -> _Result:

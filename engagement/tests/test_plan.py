@@ -38,13 +38,14 @@ def whole_reads(node):
     return below
 
 
+@pytest.mark.parametrize("text", [statement._NEW_FROM_INBOX, statement._FROM_INBOX])
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-def test_no_join_reads_a_set_for_each_of_its_rows(mode):
+def test_no_join_reads_a_set_for_each_of_its_rows(mode, text):
     subscription = SubscriptionFactory()
     for _ in range(4):
         send(*(event(subscription_id=subscription.pk) for _ in range(500)))
     rows = list(IngestBatch.objects.values_list("pk", flat=True))
-    text = statement._FROM_INBOX
+
     for place, name in enumerate(("rows", "first", "last"), start=1):
         text = text.replace(f"%({name})s", f"${place}")
     with connection.cursor() as cursor:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from decimal import Decimal
 from itertools import chain, islice
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -182,7 +183,8 @@ class Builder:
         )
         refused = story.refused_events(self.settings, self.users)
         batches = []
-        for events in _unknown(chain(told, refused)):
+        # As they happened, so that lists tell the story backwards.
+        for events in _unknown(sorted(chain(told, refused), key=itemgetter("occurred_at"))):
             outcome = ingest.ingest_body(_encode(events), ndjson=True)
             if outcome.batch_id is not None:
                 batches.append(outcome.batch_id)
