@@ -3,11 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
-import segno
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils.safestring import SafeString
 
 from accounts.roles import Permission
 from promopulse.lib.errors import DomainError, PermissionDenied
@@ -20,10 +18,9 @@ from promopulse.shop.holders import Place
 from promopulse.shop.told import Told, redirect
 from promotions.coupons import rules, wallet
 from promotions.coupons.models import Coupon
+from promotions.coupons.qr import drawn
 from promotions.coupons.services.finding import clock
 from promotions.coupons.services.redeeming import Cart
-
-_QUIET_ZONE = 4  # modules of white around a QR code, as its standard wants
 
 
 @page(Permission.SELF, methods="POST")
@@ -133,15 +130,13 @@ def _qr(request: HttpRequest, place: Place, coupon_id: int) -> HttpResponse:
         raise PermissionDenied()
     card = place.card(request, wallet.coupon(place.holder.pk, coupon_id), clock())
     back = place.list_url(holders.tab_with(card.state, present=""), is_showcase=False)
-    shown = {"place": place, "card": card, "drawn": drawn(card.code), "back": back}
+    shown = {
+        "place": place,
+        "card": card,
+        "drawn": drawn(card.code, is_named=True),
+        "back": back,
+    }
     return render(request, "shop/qr.html", shown)
-
-
-def drawn(code: str) -> SafeString:
-    """A QR code that says nothing but the code itself."""
-    made = segno.make_qr(code, error="m")
-    svg = made.svg_inline(border=_QUIET_ZONE, svgclass=None, omitsize=True)
-    return SafeString(svg.replace("<svg", f'<svg role="img" aria-label="QR code of {code}"', 1))
 
 
 # What the views share

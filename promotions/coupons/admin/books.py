@@ -52,6 +52,11 @@ class CouponBookAdmin(BaseAdmin):
     search_fields = ("name",)  # shows the box; `get_search_results` says what it finds
     search_help_text = "An id, or how a name begins."
     empty_words = "A book holds codes and the rules they share."
+    export_columns = (
+        *("id", "name", "promotion_id", "is_active", "expires_at", "requires_assignment"),
+        *("allow_multi_redemption", "max_assignments_per_user", "max_redemptions_per_user"),
+        *("code_pattern", "created_at"),
+    )
 
     _FORM = (
         (None, {"fields": ("name", "description", "promotion", "is_active", "seen_version")}),

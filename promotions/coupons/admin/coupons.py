@@ -17,10 +17,10 @@ from promopulse.lib.admin import shown as looks
 from promopulse.lib.errors import DomainError
 from promotions.admin.shown import changes
 from promotions.coupons import selectors
-from promotions.coupons.admin import diagram, shown
+from promotions.coupons.admin import diagram, exporting, shown
 from promotions.coupons.admin.access import may, sees_codes, shown_code
 from promotions.coupons.admin.coupon_moves import MOVES, MovePage, ReversePage, offered
-from promotions.coupons.admin.filters import BookFilter, StateFilter
+from promotions.coupons.admin.filters import BookFilter, StateFilter, chosen_book
 from promotions.coupons.guessing import guesses_limited
 from promotions.coupons.models import Coupon, CouponRedemption
 from promotions.coupons.services.finding import clock, find
@@ -93,6 +93,17 @@ class CouponAdmin(ReadOnlyAdmin):
             if refusal.code == "rate_limited":
                 self.message_user(request, refusal.detail, messages.ERROR)
             return queryset.none(), False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Codes of a book are exported from the book, which knows who may see them."""
+        context = dict(extra_context or {})
+        if (book := chosen_book(request)) is not None:
+            state = request.GET.get("state", "")
+            part = {"state": state} if state in State.values else {}
+            context["export_url"] = exporting.url(book.pk, **part)
+        return super().changelist_view(request, context)
 
     # One coupon
 

@@ -1,6 +1,7 @@
 """Codes of a book, a batch or a distribution as CSV, streamed; masked for who may not see them."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
@@ -33,9 +34,10 @@ class ExportForm(forms.Form):
     )
 
 
-def url(book_id: int, **part: int) -> str:
+def url(book_id: int, **part: int | str) -> str:
+    """The export of a book, of a part of it, or of its codes in a state."""
     address = reverse("admin:coupons_couponbook_export_codes", args=[book_id])
-    query = "&".join(f"{name}={pk}" for name, pk in part.items())
+    query = urlencode(part)
     return f"{address}?{query}" if query else address
 
 
@@ -52,7 +54,8 @@ class ExportPage:
         if book is None:
             raise Http404
         part = {name: whole_id(request.GET.get(name, "")) for name in PARTS}
-        form = ExportForm(request.POST if request.method == "POST" else None)
+        sent = request.POST if request.method == "POST" else None
+        form = ExportForm(sent, initial={"state": request.GET.get("state", "")})
         if request.method == "POST" and form.is_valid():
             wanted = form.cleaned_data["state"] or None
             return _streamed(request, book, part | {"state": wanted})

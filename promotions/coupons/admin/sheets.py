@@ -2,16 +2,14 @@
 
 from typing import Any
 
-import segno
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.safestring import SafeString
 
 from promopulse.lib.admin import whole_id
-from promotions.coupons import selectors
+from promotions.coupons import qr, selectors
 from promotions.coupons.admin import shown
 from promotions.coupons.admin.access import sees_codes
 from promotions.coupons.models import CodeBatch
@@ -20,7 +18,6 @@ from promotions.coupons.services.revealing import revealed
 
 # Cards of one page of the browser, which prints as five sheets of A4.
 CARDS = 120
-_QUIET_ZONE = 4  # modules of white around a QR code, as its standard wants
 
 
 class SheetPage:
@@ -51,7 +48,7 @@ class SheetPage:
         return {
             "batch": batch,
             "book": book,
-            "cards": [{"code": one.code, "qr": drawn(one.code)} for one in cards],
+            "cards": [{"code": one.code, "qr": qr.drawn(one.code)} for one in cards],
             "end": shown.end(book) if book.expires_at else "",
             "back": reverse("admin:coupons_codebatch_change", args=[batch.pk]),
             "first": f"{reverse('admin:coupons_codebatch_sheet', args=[batch.pk])}",
@@ -59,10 +56,3 @@ class SheetPage:
             "next": cards[-1].pk if more else None,
             "a_page": CARDS,
         }
-
-
-def drawn(code: str) -> SafeString:
-    """A QR code that says nothing but the code itself; the code stands beside it in words."""
-    made = segno.make_qr(code, error="m")
-    svg = made.svg_inline(border=_QUIET_ZONE, svgclass=None, omitsize=True)
-    return SafeString(svg.replace("<svg", '<svg aria-hidden="true"', 1))

@@ -15,7 +15,7 @@ from promotions.coupons.admin import diagram
 from promotions.coupons.models import Coupon, CouponReversal
 from promotions.coupons.services import books, holding, redeeming
 from promotions.coupons.states import State
-from promotions.coupons.tests.admin_pages import COUPONS, book, confirm, words_of
+from promotions.coupons.tests.admin_pages import BOOKS, COUPONS, book, confirm, words_of
 from promotions.coupons.tests.factories import held, made, named
 from promotions.discounts.tests.factories import CampaignFactory
 from promotions.tests.admin_pages import logged_in, said
@@ -108,6 +108,16 @@ def test_states_are_those_of_now(admin, clock, ended):
     assert len(listed("LOST")) == 3
     whole = admin.get(COUPONS, {"state": "LOCKED"})
     assert len(whole.context["cl"].result_list) == 4, "only within a book"
+
+
+def test_what_is_listed_of_a_book_is_exported_from_the_book(admin):
+    one = book()
+    made(one, 1)
+    page = admin.get(COUPONS, {"book": one.pk, "state": "UNASSIGNED"}).content.decode()
+    address = f"{BOOKS}{one.pk}/codes/?state=UNASSIGNED"
+    assert address in page
+    assert admin.get(address).context["form"]["state"].value() == "UNASSIGNED"
+    assert "/codes/" not in admin.get(COUPONS).content.decode()
 
 
 def test_the_list_takes_no_query_a_row(admin):

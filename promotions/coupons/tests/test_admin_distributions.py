@@ -141,6 +141,16 @@ def test_what_cannot_be_is_said_at_the_form(client, pool, given, field, words):
     assert not Distribution.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "query",
+    [f"pool=x&book={2**70}&seed=x&mode=x", "asked=1", "asked=1&pool=&book=&how_many=",
+     "book=%00", "look=1&pool=1", "asked=1&asked=2&pool=1&pool=2"],
+)  # fmt: skip
+def test_no_address_is_a_500(client, query):
+    assert client.get(f"{PAGE}?{query}").status_code in (200, 400)
+    assert client.post(f"{PAGE}?{query}", {"plan": "x"}).status_code in (200, 400)
+
+
 def test_books_that_are_shut_say_so(client, pool, ended):
     off, over = filled(5, is_active=False), ended(filled(5))
     assert "The book is not active." in words_of(ask(client, PAGE, **asked(pool, off)))
