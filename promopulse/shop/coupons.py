@@ -8,6 +8,7 @@ from django.shortcuts import render
 from accounts.roles import Permission
 from promopulse.shop import acting, holders, showcase
 from promopulse.shop.access import page
+from promopulse.shop.forms import CodeForm
 from promopulse.shop.holders import ALL, TABS, Place
 from promopulse.shop.paging import listed
 from promopulse.shop.told import Told, told_in
@@ -51,6 +52,7 @@ def _list(request: HttpRequest, place: Place) -> HttpResponse:
                 if is_showcase
                 else place.list_url(ALL, is_showcase=True)
             ),
+            "code_form": CodeForm() if place.is_own and place.may_act else None,
             "may_showcase": showcase.is_open_to(request),
             # A coupon that is not on this page: what became of it is told above.
             "told": None if any(ticket["told"] for ticket in tickets) else told,

@@ -8,6 +8,8 @@ from django import forms
 from promopulse.lib.errors import DomainError
 from promopulse.lib.money import CURRENCIES, DECIMAL_PLACES, DEFAULT_CURRENCY, MAX_DIGITS
 
+# Room for a code with a dash or a space after each character.
+MAX_TYPED = 128
 # What a form asks for in another way than the service.
 _FIELDS = {"/count": "how_many", "/coupons_per_user": "how_many"}
 
@@ -48,6 +50,17 @@ class CartForm(forms.Form):
             field.label = f"{field.label} ({currency})"
         if not with_delivery:
             del self.fields["delivery_charge"]
+
+
+class CodeForm(forms.Form):
+    """A code as somebody types it."""
+
+    code = forms.CharField(
+        label="Code",
+        max_length=MAX_TYPED,
+        help_text="Capital or small letters, with or without dashes.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
+    )
 
 
 class OffersForm(forms.Form):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from promopulse.shop import activity, coupons, desk, offers, pools, sessions, using
+from promopulse.shop import activity, coupons, desk, entering, offers, pools, sessions, using
 
 _COUPON = "my/coupons/<int:coupon_id>"
 _BOOK = "desk/books/<int:book_id>"
@@ -15,6 +15,7 @@ urlpatterns = [
     path("logout", sessions.log_out, name="logout"),
     path("my", sessions.start, name="my"),
     path("my/coupons", coupons.mine, name="my_coupons"),
+    path("my/code", entering.enter, name="my_code"),
     path(f"{_COUPON}/act", using.act, name="my_act"),
     path(f"{_COUPON}/use", using.use, name="my_use"),
     path(f"{_COUPON}/qr", using.qr, name="my_qr"),

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 
 from accounts.roles import Permission
@@ -65,12 +65,12 @@ def _use(request: HttpRequest, place: Place, coupon_id: int) -> HttpResponse:
         raise PermissionDenied()
     coupon = wallet.coupon(place.holder.pk, coupon_id)
     card = place.card(request, coupon, clock())
-    form = _form(request, card)
+    form = cart_form(request.POST if request.method == "POST" else None, card)
     if request.method != "POST":
         return _confirmation(request, place, card, form)
     if not form.is_valid():
         return _confirmation(request, place, card, form, status=422)
-    asked = _request(request, place, coupon, REDEEM, _cart(card, form), with_token=True)
+    asked = _request(request, place, coupon, REDEEM, cart_of(card, form), with_token=True)
     try:
         return _go_on(request, place, asked, acting.act(asked))
     except DomainError as refusal:
@@ -82,14 +82,14 @@ def _use(request: HttpRequest, place: Place, coupon_id: int) -> HttpResponse:
         return _confirmation(request, place, card, form, told=shown, status=refusal.status)
 
 
-def _form(request: HttpRequest, card: Card) -> forms.Form:
-    given = request.POST if request.method == "POST" else None
+def cart_form(given: QueryDict | None, card: Card) -> forms.Form:
+    """Asks for the cart where the coupon's campaign needs it; else for nothing."""
     if not card.needs_cart:
         return forms.Form(given)
     return CartForm(given, currency=card.currency, with_delivery=card.is_delivery)
 
 
-def _cart(card: Card, form: forms.Form) -> Cart | None:
+def cart_of(card: Card, form: forms.Form) -> Cart | None:
     if not card.needs_cart:
         return None
     given = form.cleaned_data

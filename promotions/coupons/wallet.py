@@ -9,7 +9,7 @@ from promopulse.lib.sql import fetch_one
 from promotions.coupons import selectors
 from promotions.coupons.errors import CouponNotFound
 from promotions.coupons.models import BookUser, Coupon
-from promotions.coupons.services.finding import clock
+from promotions.coupons.services.finding import clock, find
 from promotions.coupons.states import State
 
 # The twin of states.state_at.
@@ -57,6 +57,19 @@ def coupons(user_id: int, *, at: datetime, state: State | None = None) -> QueryS
         selectors.coupons_of_user(user_id, at=at, state=state)
         .select_related("book__promotion__discount", "book__promotion__budget")
         .annotate(used=Subquery(mine.values("redeemed")))
+    )
+
+
+def with_code(code: str, *, user_id: int) -> Coupon:
+    """The coupon with a code that somebody typed: their own, or a public one. With all that a card
+    says, as in `coupons`. Raises CouponNotFound, alike for unknown codes and those of others.
+    """
+    found = find(code, user_id=user_id, by_holder=True)
+    mine = BookUser.objects.filter(book_id=OuterRef("book_id"), user_id=user_id)
+    return (
+        Coupon.objects.select_related("book__promotion__discount", "book__promotion__budget")
+        .annotate(used=Subquery(mine.values("redeemed")))
+        .get(pk=found.pk)
     )
 
 
