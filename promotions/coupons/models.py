@@ -18,10 +18,12 @@ from django.db.models.functions import Now, Upper
 from accounts.models import Pool, User
 from promopulse.lib.triggers import append_only, no_truncate
 from promotions.coupons import codes, states, triggers
-from promotions.coupons.fields import RandomKey
 from promotions.coupons.states import State
 from promotions.discounts.models import Redemption
 from promotions.models import Promotion
+
+# A book has fewer places than 2 to this.
+PLACE_BITS = triggers.PLACE_BITS
 
 
 class CouponBook(models.Model):
@@ -58,6 +60,11 @@ class CouponBook(models.Model):
     is_active = models.BooleanField(
         default=True, help_text="If not, nothing is assigned, locked or redeemed."
     )
+    places = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="Codes that were ever brought: the places to draw from.",
+    )
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -76,6 +83,11 @@ class CouponBook(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def first_place(self) -> int:
+        """Places are numbered from here on: a place alone tells the book."""
+        return self.pk << PLACE_BITS
 
 
 class CodeBatch(models.Model):
@@ -192,26 +204,12 @@ class Distribution(models.Model):
         return f"{self.assigned} to {self.users}"
 
 
-_NOBODYS = Q(assigned_to__isnull=True, assigned_at__isnull=True)
-_SOMEBODYS = Q(assigned_to__isnull=False, assigned_at__isnull=False)
-_NOT_HELD = Q(locked_until__isnull=True, lock_token_hash__isnull=True)
-_HELD = Q(locked_until__isnull=False, lock_token_hash__isnull=False)
-_USABLE = Q(redeemed_at__isnull=True, uses__lt=F("max_redemptions"))
-_USED_UP = Q(redeemed_at__isnull=False, uses=F("max_redemptions"))
-_STATE_AGREES = (
-    (Q(state=State.UNASSIGNED, distribution__isnull=True) & _NOBODYS & _NOT_HELD & _USABLE)
-    | (Q(state=State.ASSIGNED) & _SOMEBODYS & _NOT_HELD & _USABLE)
-    | (Q(state=State.LOCKED) & _SOMEBODYS & _HELD & _USABLE)
-    | (Q(state=State.REDEEMED) & (_NOBODYS | _SOMEBODYS) & _NOT_HELD & _USED_UP)
-    | (Q(state=State.EXPIRED) & (_NOBODYS | _SOMEBODYS) & _NOT_HELD & _USABLE)
-)
-
-
 class Coupon(models.Model):
     """One code. Services move it along `states.MOVES`; a trigger refuses any other move.
 
-    `draw_key` is its place in the order of draws. What it names is checked by triggers a statement
-    at a time, not by foreign keys a row at a time: codes come by the hundred thousand.
+    What it names, how its code is written and whether its columns agree with its state is checked
+    by triggers, not by foreign keys and checks, which cost each statement or row more than the
+    row's own work: codes come by the hundred thousand and are given one by one.
     """
 
     book = models.ForeignKey(
@@ -230,8 +228,8 @@ class Coupon(models.Model):
         help_text="As it is compared.",
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.UNASSIGNED)
-    max_redemptions = models.PositiveIntegerField(default=1)
-    uses = models.PositiveIntegerField(default=0, editable=False)
+    max_redemptions = models.IntegerField(default=1)
+    uses = models.IntegerField(default=0, editable=False)
     assigned_to = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.PROTECT, related_name="coupons",
         db_constraint=False, db_index=False,
@@ -244,26 +242,19 @@ class Coupon(models.Model):
     locked_until = models.DateTimeField(null=True, blank=True)
     lock_token_hash = models.BinaryField(max_length=32, null=True, editable=False)
     redeemed_at = models.DateTimeField(null=True, blank=True, help_text="When the last use went.")
-    draw_key = models.IntegerField(db_default=RandomKey(), editable=False)
+    draw_key = models.BigIntegerField(
+        editable=False, help_text="Its place among the book's (`first_place`). Draws pick a place."
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["code_key"], name="coupons_coupon_code_once"),
-            models.CheckConstraint(
-                name="coupons_coupon_code_is_one",
-                # At least three; with a counted repetition this would cost ten times as much.
-                condition=Q(code_key__regex=r"^[A-Z0-9._][A-Z0-9._][A-Z0-9._]+$"),
+            # Free ones by their places; two in one place would share its chance.
+            models.UniqueConstraint(
+                fields=["draw_key"], name="coupons_coupon_draw", condition=Q(state="UNASSIGNED")
             ),
-            # One check for all, the state that codes are made in first: they come by the million.
-            models.CheckConstraint(name="coupons_coupon_state_agrees", condition=_STATE_AGREES),
         ]
         indexes = [
-            # The free ones in the order of draws.
-            models.Index(
-                fields=["book", "draw_key"],
-                name="coupons_coupon_draw",
-                condition=Q(state="UNASSIGNED"),
-            ),
             models.Index(fields=["book", "id"], name="coupons_coupon_page"),
             # Pages of the states that few are in, while a book is new.
             models.Index(
@@ -310,16 +301,20 @@ class Coupon(models.Model):
 class BookUser(models.Model):
     """What one user has of one book: where its limits per user are taken. Follows the rows."""
 
-    book = models.ForeignKey(CouponBook, on_delete=models.PROTECT, related_name="+")
+    # The book of a coupon, which is there. A foreign key would lock the book's row for every new
+    # pair: many clients at once on one row.
+    book = models.ForeignKey(
+        CouponBook, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    assigned = models.PositiveIntegerField(default=0, help_text="Coupons that are or were theirs.")
-    redeemed = models.PositiveIntegerField(default=0, help_text="Uses that were not given back.")
+    assigned = models.IntegerField(default=0, help_text="Coupons that are or were theirs.")
+    redeemed = models.IntegerField(default=0, help_text="Uses that were not given back.")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["book", "user"], name="coupons_bookuser_once")
         ]
-        triggers = [triggers.follows_rows("users_follow_coupons"), no_truncate()]
+        triggers = [*triggers.follows_rows("users_follow_coupons"), no_truncate()]
 
     def __str__(self) -> str:
         return f"User {self.user_id} of book {self.book_id}"
@@ -328,8 +323,10 @@ class BookUser(models.Model):
 class BookTally(models.Model):
     """A part of a book's counts per stored state; the sum over the parts is the count."""
 
-    book = models.ForeignKey(CouponBook, on_delete=models.PROTECT, related_name="tallies")
-    shard = models.PositiveSmallIntegerField()
+    book = models.ForeignKey(
+        CouponBook, on_delete=models.PROTECT, related_name="tallies", db_index=False
+    )
+    shard = models.SmallIntegerField()
     unassigned = models.BigIntegerField(default=0)
     assigned = models.BigIntegerField(default=0)
     locked = models.BigIntegerField(default=0)
@@ -341,7 +338,7 @@ class BookTally(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["book", "shard"], name="coupons_booktally_once")
         ]
-        triggers = [triggers.follows_rows("tallies_follow_coupons"), no_truncate()]
+        triggers = [*triggers.follows_rows("tallies_follow_coupons"), no_truncate()]
 
     def __str__(self) -> str:
         return f"Tally {self.shard} of book {self.book_id}"

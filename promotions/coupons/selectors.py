@@ -123,6 +123,10 @@ def _of_book_in_state(
         return found.filter(state=State.LOCKED, locked_until__gt=at)
     if state == State.ASSIGNED:
         return found.filter(Q(state=State.ASSIGNED) | Q(state=State.LOCKED, locked_until__lte=at))
+    if state == State.UNASSIGNED:
+        # By their places they are found too where they are few.
+        places = (book.first_place, book.first_place + book.places)
+        return found.filter(state=state, draw_key__gte=places[0], draw_key__lt=places[1])
     return found.filter(state=state)
 
 

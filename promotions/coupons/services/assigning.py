@@ -5,15 +5,23 @@ Which row is the truth: the Coupon with its holder. What the user has of the boo
 limit in one upsert. Under a `source_id` the request's own row comes before all: a second one waits
 for it and is answered the same coupons. A crash before the commit leaves nothing.
 
-A draw is uniform over the free coupons: each try looks at a window of random place in the order of
-draw keys and takes one of `PLACES` places in it, or nothing if the window has fewer coupons. So
-each free coupon has the same chance in each try, however the keys lie. (The next key after a random
-point would favour those with a wide gap before them.) A window holds one coupon on average, more
-than `PLACES` once in ten million times, as long as the free ones lie at random among the keys: new
-codes get random keys, and whatever takes codes takes them at random.
+A draw is uniform over the free codes: each of them is as likely, whatever was drawn, given back,
+spread or brought before, and nobody can know which comes. The codes of a book have places, numbered
+as they were brought (`draw_key`), no two the same. A draw names places by the operating
+system's randomness, each of the `book.places` as likely, and takes the first of them in whose place
+there is a free code that nobody holds at this moment. So at each look every free code has the one
+chance 1/places, and the first look that succeeds chooses among them alike; how they lie among the
+places does not come into it. (The next code after a random point would be drawn by the width of
+the gap before it.) Which place was named is seen by nobody until its code is given.
+
+While most codes are free the first look succeeds, in a book of any size. Later looks are named in
+the number that finds what is wanted nearly always, at a microsecond each, until it is cheaper to
+put all free ones in random order: at most some milliseconds at the end of a book of a million.
 """
 
+import random
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 from accounts import audit
 from accounts.errors import IdempotencyKeyReused, UserNotFound
@@ -30,8 +38,8 @@ from promotions.coupons.models import AssignRequest, Coupon, CouponBook
 from promotions.coupons.services.finding import check_open, find, judge, locked, promptly
 from promotions.coupons.states import Action
 
-KEYS = 2**31
-MEAN, PLACES, TRIES = 1, 9, 64
+# So many looks before it is asked how many codes are free: they find one in all but emptied books.
+LOOKS = 6
 # So few are simply put in random order.
 FEW = 64
 ROUNDS = 8
@@ -56,41 +64,29 @@ _FREE = (
 _GIVE = """
 UPDATE coupons_coupon coupon
 SET state = 'ASSIGNED', assigned_to_id = %(user)s, assigned_at = coupons_clock()
-WHERE coupon.id IN (SELECT id FROM drawn) AND coupon.state = 'UNASSIGNED'
+WHERE coupon.id = ANY(ARRAY({drawn})) AND coupon.state = 'UNASSIGNED'
 RETURNING coupon.id
 """
-# Each part depends on the one before it, so the tries are made in their order and stop with the
-# first that succeed: any other order of joining would favour some codes.
-_DRAW = f"""
-WITH drawn AS MATERIALIZED (
-    SELECT held.id
-    FROM (
-        SELECT floor(random() * (%(keys)s + %(width)s))::bigint - %(width)s AS start,
-            floor(random() * %(places)s)::integer AS place
-        FROM generate_series(1, %(tries)s)
-    ) try
+# Looked at in the order they were named, no further than is needed.
+_FOUND = """
+    SELECT held.id FROM unnest(%(places)s::bigint[]) AS look(place)
     CROSS JOIN LATERAL (
         SELECT id FROM coupons_coupon
-        WHERE book_id = %(book)s AND state = 'UNASSIGNED'
-            AND draw_key > try.start AND draw_key <= try.start + %(width)s
-        ORDER BY draw_key OFFSET try.place LIMIT 1
-    ) found
-    CROSS JOIN LATERAL (
-        SELECT id FROM coupons_coupon WHERE id = found.id AND state = 'UNASSIGNED'
+        WHERE state = 'UNASSIGNED' AND draw_key = look.place
         LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
     ) held
     LIMIT %(count)s
-)
-{_GIVE}
 """
-_DRAW_OF_FEW = f"""
-WITH drawn AS MATERIALIZED (
+_FOUND_OF_FEW = """
     SELECT id FROM coupons_coupon
-    WHERE book_id = %(book)s AND state = 'UNASSIGNED'
+    WHERE state = 'UNASSIGNED' AND draw_key >= %(first)s AND draw_key < %(first)s + %(places)s
     ORDER BY random() LIMIT %(count)s FOR NO KEY UPDATE SKIP LOCKED
-)
-{_GIVE}
 """
+_DRAW = _GIVE.format(drawn=_FOUND)
+_DRAW_OF_FEW = _GIVE.format(drawn=_FOUND_OF_FEW)
+_GIVE_ONE = _GIVE.format(drawn="SELECT %(id)s::bigint")
+
+_chance = random.SystemRandom()
 
 
 def assign(
@@ -135,10 +131,7 @@ def assign_code(code: str, *, user_id: int) -> Coupon:
         fetch_one(_HOLD, {"book": found.book_id, "user": user_id})
         coupon = locked(found.pk)
         judge(Action.ASSIGN, coupon)
-        given = fetch_one(
-            f"WITH drawn AS (SELECT %(id)s::bigint AS id) {_GIVE}",
-            {"id": coupon.pk, "user": user_id},
-        )
+        given = fetch_one(_GIVE_ONE, {"id": coupon.pk, "user": user_id})
         if given is None:
             raise CouponNotAvailable()
         coupon.refresh_from_db(fields=["state", "assigned_to", "assigned_at"])
@@ -167,20 +160,28 @@ def _request(
 def _drawn(wanted: _Wanted) -> list[int]:
     check_open(wanted.book)
     _check_room(wanted)
-    found: list[int] = []
+    book = wanted.book
+    found = _draw(wanted, wanted.count, LOOKS + 2 * wanted.count) if book.places > FEW else []
     for _ in range(ROUNDS):
         missing = wanted.count - len(found)
-        free = free_of(wanted.book.pk)
-        if free <= max(FEW, missing):
-            break
-        found += _draw(wanted, missing, free)
-        if len(found) == wanted.count:
+        if not missing:
             return found
+        free = free_of(book.pk)
+        looks = looks_for(missing, free, book.places)
+        if free <= max(FEW, missing, looks):
+            break
+        found += _draw(wanted, missing, looks)
     # Few are left, or others hold nearly all of them: take of what there is.
     found += _draw_of_few(wanted, wanted.count - len(found))
     if len(found) < wanted.count:
         raise BookExhausted(left=len(found), wanted=wanted.count)
     return found
+
+
+def looks_for(count: int, free: int, places: int) -> int:
+    """So many random places that fewer than `count` free codes are among them once in a hundred
+    times."""
+    return ceil((count + 3 * sqrt(count) + 3) * places / max(1, free))
 
 
 def _check_room(wanted: _Wanted) -> None:
@@ -198,21 +199,27 @@ def free_of(book_id: int) -> int:
     return int(free)
 
 
-def _draw(wanted: _Wanted, count: int, free: int) -> list[int]:
+def named_places(book: CouponBook, looks: int) -> list[int]:
+    """Places of a book to look at, each as likely and unknown to anybody."""
+    return [book.first_place + _chance.randrange(book.places) for _ in range(looks)]
+
+
+def _draw(wanted: _Wanted, count: int, looks: int) -> list[int]:
     params = {
-        "book": wanted.book.pk,
         "user": wanted.user_id,
         "count": count,
-        "keys": KEYS,
-        "width": max(1, KEYS * MEAN // free),
-        "places": PLACES,
-        "tries": TRIES * count,
+        "places": named_places(wanted.book, looks),
     }
     return [row for (row,) in fetch_all(_DRAW, params)]
 
 
 def _draw_of_few(wanted: _Wanted, count: int) -> list[int]:
-    params = {"book": wanted.book.pk, "user": wanted.user_id, "count": count}
+    params = {
+        "first": wanted.book.first_place,
+        "places": wanted.book.places,
+        "user": wanted.user_id,
+        "count": count,
+    }
     return [row for (row,) in fetch_all(_DRAW_OF_FEW, params)]
 
 

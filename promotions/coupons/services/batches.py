@@ -19,18 +19,22 @@ from promopulse.lib.sql import fetch_one
 from promopulse.lib.time import ClockTimestamp
 from promotions.coupons import codes, doorbell, rules
 from promotions.coupons.errors import BatchNotFound, BookNotFound, CapacityExceeded, CouponExpired
-from promotions.coupons.models import CodeBatch, CouponBook
+from promotions.coupons.models import PLACE_BITS, CodeBatch, CouponBook
 
 CHUNK = 50_000
 # The kind of job that tells how far a large batch is; it helps to fill it.
 JOB = "codes"
 
-# Sorted by the form that is unique, so that neighbours fall on the same pages of its index.
+# Places of the book in draws, never given twice: those of codes that existed already stay empty.
+_PLACES = f"""
+UPDATE coupons_couponbook SET places = places + %(count)s WHERE id = %(book)s
+RETURNING (id << {PLACE_BITS}) + places - %(count)s
+"""
 _INSERT = """
 WITH made AS (
-    INSERT INTO coupons_coupon (book_id, batch_id, code, max_redemptions, state, uses)
-    SELECT %(book)s, %(batch)s, code, %(most)s, 'UNASSIGNED', 0
-    FROM unnest(%(codes)s::text[]) AS code
+    INSERT INTO coupons_coupon (book_id, batch_id, code, max_redemptions, state, uses, draw_key)
+    SELECT %(book)s, %(batch)s, code, %(most)s, 'UNASSIGNED', 0, %(first)s::bigint + number - 1
+    FROM unnest(%(codes)s::text[]) WITH ORDINALITY AS given(code, number)
     ON CONFLICT (code_key) DO NOTHING
     RETURNING 1
 )
@@ -39,14 +43,21 @@ SELECT count(*) FROM made
 
 
 def insert_codes(batch: CodeBatch, made: Iterable[str]) -> int:
-    """Add codes to a batch that is held; gives how many were new in the whole system."""
+    """Add codes to a batch that is held; gives how many were new in the whole system.
+
+    Holds the book's row until the transaction ends.
+    """
+    # Sorted by the form that is unique, so that neighbours fall on the same pages of its index.
+    codes = sorted(made)
+    (first,) = fetch_one(_PLACES, {"book": batch.book_id, "count": len(codes)})
     (count,) = fetch_one(
         _INSERT,
         {
             "book": batch.book_id,
             "batch": batch.pk,
             "most": batch.max_redemptions,
-            "codes": sorted(made),
+            "first": first,
+            "codes": codes,
         },
     )
     return int(count)

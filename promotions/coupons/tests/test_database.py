@@ -113,7 +113,7 @@ def test_expired_is_the_end(ended):
         {"state": State.REDEEMED},
         {"code": "OTHER"},
         {"max_redemptions": 2},
-        {"draw_key": 0},
+        {"draw_key": 7},
         {"book_id": 1},
         {"batch_id": 1},
     ],
@@ -166,19 +166,28 @@ def test_counters_follow_raw_sql_too():
 def test_codes_come_by_an_open_batch_of_their_book():
     book, other = BookFactory(), BookFactory()
     batch = CodeBatch.objects.create(book=book, kind="upload", total=1)
+    update(book, places=2)()
 
     def insert(code="AAA111", **values):
-        values = {"book": book, "batch": batch, "code": code, **values}
+        values = {
+            "book": book,
+            "batch": batch,
+            "code": code,
+            "draw_key": book.first_place,
+            **values,
+        }
         return lambda: Coupon.objects.create(**values)
 
     assert refused(insert(book=other)) == "coupons_coupon_batch"
     assert refused(insert(max_redemptions=2)) == "coupons_coupon_batch"
     assert refused(insert(batch_id=987_654)) == "coupons_coupon_batch"
     assert refused(insert(state=State.EXPIRED)) == "coupons_coupon_begins_free"
+    assert refused(insert(draw_key=book.first_place - 1)) == "coupons_coupon_batch"
+    assert refused(insert(draw_key=book.first_place + 2)) == "coupons_coupon_batch"
     assert refused(insert("A/B")) == "coupons_coupon_code_is_one"
     assert refused(insert("A")) == "coupons_coupon_code_is_one"
     insert()()
-    assert refused(insert("AAA222")) == "coupons_coupon_batch"
+    assert refused(insert("AAA222", draw_key=book.first_place + 1)) == "coupons_coupon_batch"
     batch.refresh_from_db()
     assert (batch.status, batch.done) == ("done", 1)
 
@@ -187,7 +196,7 @@ def test_a_code_exists_once_however_it_is_written():
     named(BookFactory(), "SUMMER-20")
     batch = CodeBatch.objects.create(book=BookFactory(), kind="upload", total=2)
     with pytest.raises(IntegrityError) as error, transaction.atomic():
-        Coupon.objects.create(book=batch.book, batch=batch, code="summer 20")
+        Coupon.objects.create(book=batch.book, batch=batch, code="summer 20", draw_key=0)
     assert constraint_of(error.value) == "coupons_coupon_code_once"
 
 

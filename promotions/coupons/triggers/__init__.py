@@ -10,7 +10,7 @@ from promotions.coupons.triggers.books import (
     book_keeps_its_word,
     distribution_stays,
 )
-from promotions.coupons.triggers.common import follows_rows, kept
+from promotions.coupons.triggers.common import PLACE_BITS, follows_rows, kept
 from promotions.coupons.triggers.moves import (
     counts_follow_coupons,
     coupon_moves,
@@ -24,6 +24,7 @@ from promotions.coupons.triggers.uses import (
 )
 
 __all__ = [
+    "PLACE_BITS",
     "batch_follows_its_codes",
     "book_keeps_its_word",
     "counts_follow_coupons",

@@ -39,6 +39,8 @@ book_keeps_its_word = pgtrigger.Trigger(
         IF {changed("id", "created_at")} THEN
             {unlawful("these stay", "coupons_couponbook_fixed")}
         END IF;
+        -- Places of codes are never taken back, not even by who saves a book as it was.
+        NEW.places := GREATEST(NEW.places, OLD.places);
         IF NOT ({changed(*_RULES)}) THEN
             RETURN NEW;
         END IF;

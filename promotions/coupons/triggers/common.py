@@ -7,6 +7,9 @@ import pgtrigger
 # multixact of every two clients of one book.
 _RULES_LOCK = 517_001
 
+# The place of a code in draws is its book's number followed by so many bits.
+PLACE_BITS = 31
+
 
 def unlawful(words: str, constraint: str) -> str:
     """PL/pgSQL that refuses what no door asks for."""
@@ -30,16 +33,22 @@ def kept() -> pgtrigger.Trigger:
     return pgtrigger.Protect(name="kept", operation=pgtrigger.Delete)
 
 
-def follows_rows(name: str) -> pgtrigger.Trigger:
-    """Counters that only another table's triggers may write."""
-    return pgtrigger.Trigger(
-        name=name,
-        operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
-        when=pgtrigger.Before,
-        func=f"""
-            IF TG_OP = 'DELETE' OR pg_trigger_depth() < 2 THEN
-                {unlawful("these counts follow their rows", "coupons_counts_unledgered")}
-            END IF;
-            RETURN NEW;
-        """,
-    )
+def follows_rows(name: str) -> list[pgtrigger.Trigger]:
+    """Counters that only another table's triggers may write, and that nobody deletes."""
+    refusal = unlawful("these counts follow their rows", "coupons_counts_unledgered")
+    return [
+        pgtrigger.Trigger(
+            name=name,
+            operation=pgtrigger.Insert | pgtrigger.Update,
+            when=pgtrigger.Before,
+            # Asked here, it costs those that may write nothing.
+            condition=pgtrigger.Condition("pg_trigger_depth() = 0"),
+            func=refusal,
+        ),
+        pgtrigger.Trigger(
+            name=f"{name}_for_good",
+            operation=pgtrigger.Delete,
+            when=pgtrigger.Before,
+            func=refusal,
+        ),
+    ]

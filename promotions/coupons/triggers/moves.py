@@ -4,10 +4,31 @@ import pgtrigger
 
 from promopulse.lib.refusals import refuse
 from promotions.coupons.states import MOVES, State
-from promotions.coupons.triggers.common import changed, rules_lock, unlawful
+from promotions.coupons.triggers.common import PLACE_BITS, changed, rules_lock, unlawful
 
 # Over so many rows the counts of a book are spread.
 SHARDS = 64
+
+# At least three characters; with a counted repetition this would cost ten times as much.
+_CODE = "^[A-Z0-9._][A-Z0-9._][A-Z0-9._]+$"
+_FREE = """state = 'UNASSIGNED' AND uses = 0 AND assigned_to_id IS NULL AND assigned_at IS NULL
+                    AND distribution_id IS NULL AND locked_until IS NULL
+                    AND lock_token_hash IS NULL AND redeemed_at IS NULL"""
+# What a state says of the other columns. In triggers and not in a check, which the server would
+# read anew for every statement: that costs more than the statement's own work on a row.
+_AGREES = """
+            CASE NEW.state
+                WHEN 'ASSIGNED' THEN NEW.assigned_to_id IS NOT NULL
+                WHEN 'LOCKED' THEN NEW.assigned_to_id IS NOT NULL
+                WHEN 'UNASSIGNED' THEN NEW.assigned_to_id IS NULL AND NEW.distribution_id IS NULL
+                ELSE NEW.state IN ('REDEEMED', 'EXPIRED')
+            END
+            AND (NEW.assigned_to_id IS NULL) = (NEW.assigned_at IS NULL)
+            AND (NEW.state = 'LOCKED') = (NEW.locked_until IS NOT NULL)
+            AND (NEW.state = 'LOCKED') = (NEW.lock_token_hash IS NOT NULL)
+            AND (NEW.state = 'REDEEMED') = (NEW.redeemed_at IS NOT NULL)
+            AND (NEW.state = 'REDEEMED') = (NEW.uses = NEW.max_redemptions)
+            AND NEW.uses BETWEEN 0 AND NEW.max_redemptions"""
 
 _FIXED = ("id", "book_id", "batch_id", "code", "max_redemptions", "draw_key")
 _MOVES = ", ".join(
@@ -42,11 +63,15 @@ coupons_begin_free = pgtrigger.Trigger(
     func=f"""
         FOR part IN
             SELECT book_id, batch_id, max_redemptions, count(*) AS n,
-                bool_and(state = 'UNASSIGNED' AND uses = 0) AS are_free
+                min(draw_key) AS first, max(draw_key) AS last,
+                bool_and({_FREE}) AS are_free, bool_and(code_key ~ '{_CODE}') AS are_codes
             FROM made GROUP BY book_id, batch_id, max_redemptions ORDER BY batch_id
         LOOP
             IF NOT part.are_free THEN
                 {unlawful("a coupon begins unassigned", "coupons_coupon_begins_free")}
+            END IF;
+            IF NOT part.are_codes THEN
+                {unlawful("that is no code", "coupons_coupon_code_is_one")}
             END IF;
             UPDATE coupons_codebatch batch SET done = done + part.n,
                 status = CASE WHEN done + part.n = total THEN 'done' ELSE status END,
@@ -55,6 +80,8 @@ coupons_begin_free = pgtrigger.Trigger(
             WHERE batch.id = part.batch_id AND batch.book_id = part.book_id
                 AND batch.status = 'running' AND book.id = part.book_id
                 AND batch.max_redemptions = part.max_redemptions
+                AND part.first >= book.id << {PLACE_BITS}
+                AND part.last < (book.id << {PLACE_BITS}) + book.places
                 AND (part.max_redemptions = 1 OR book.allow_multi_redemption);
             IF NOT FOUND THEN
                 {unlawful("a coupon comes by an open batch of its book", "coupons_coupon_batch")}
@@ -88,6 +115,9 @@ coupon_moves = pgtrigger.Trigger(
         IF OLD.state = 'ASSIGNED' AND NEW.state = 'UNASSIGNED' AND OLD.uses > 0 THEN
             {unlawful("a coupon in use is not taken back", "coupons_coupon_in_use")}
         END IF;
+        IF NOT ({_AGREES}) THEN
+            {unlawful("its columns agree with its state", "coupons_coupon_state_agrees")}
+        END IF;
         IF NEW.state = 'LOCKED' AND ({changed("locked_until", "lock_token_hash")}) THEN
             IF OLD.state = 'LOCKED' AND OLD.locked_until > coupons_clock() THEN
                 {refuse("coupon_already_locked")}
@@ -110,7 +140,7 @@ coupon_moves = pgtrigger.Trigger(
 )
 
 _CHANGES = ", ".join(
-    f"{name} = {name} + (now_is.state = '{state}')::integer - (was.state = '{state}')::integer"
+    f"{name} = {name} + (one.state = '{state}')::integer - (one.was_state = '{state}')::integer"
     for state, name in _COUNTS.items()
 )
 _JUDGE_GAIN = f"""
@@ -122,34 +152,38 @@ _JUDGE_GAIN = f"""
             END IF;
 """
 
-# The same as below for one coupon, in statements that cost a tenth: most are given one by one.
+# The same as below for one coupon, in the fewest statements: most are given one by one.
 _ONE = f"""
-        IF (SELECT count(*) FROM now) = 1 THEN
-            SELECT * INTO was FROM before;
-            SELECT * INTO now_is FROM now;
-            PERFORM {rules_lock("now_is.book_id", shared=True)};
-            IF was.assigned_to_id IS NULL AND now_is.assigned_to_id IS NOT NULL THEN
+        SELECT now.book_id, was.state AS was_state, now.state, was.assigned_to_id AS was_user,
+            now.assigned_to_id AS user_id, (SELECT true FROM now OFFSET 1 LIMIT 1) AS is_one_of_many
+        INTO one FROM before was, now;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        IF one.is_one_of_many IS NULL THEN
+            PERFORM {rules_lock("one.book_id", shared=True)};
+            IF one.was_user IS NULL AND one.user_id IS NOT NULL THEN
                 INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
-                    VALUES (now_is.book_id, now_is.assigned_to_id, 1, 0)
+                    VALUES (one.book_id, one.user_id, 1, 0)
                     ON CONFLICT (book_id, user_id) DO UPDATE SET assigned = held.assigned + 1
                     RETURNING assigned INTO taken;
                 SELECT is_active, expires_at, max_assignments_per_user AS most INTO over
-                    FROM coupons_couponbook WHERE id = now_is.book_id;
+                    FROM coupons_couponbook WHERE id = one.book_id;
                 {_JUDGE_GAIN}
                 IF taken > over.most THEN
                     {refuse("max_assignments_exceeded", used="taken - 1", limit="over.most")}
                 END IF;
-            ELSIF was.assigned_to_id IS NOT NULL AND now_is.assigned_to_id IS NULL THEN
+            ELSIF one.was_user IS NOT NULL AND one.user_id IS NULL THEN
                 UPDATE coupons_bookuser SET assigned = assigned - 1
-                    WHERE book_id = was.book_id AND user_id = was.assigned_to_id;
+                    WHERE book_id = one.book_id AND user_id = one.was_user;
             END IF;
-            IF was.state <> now_is.state THEN
+            IF one.was_state <> one.state THEN
                 UPDATE coupons_booktally SET {_CHANGES}
-                    WHERE book_id = now_is.book_id AND shard = pg_backend_pid() % {SHARDS};
+                    WHERE book_id = one.book_id AND shard = pg_backend_pid() % {SHARDS};
                 IF NOT FOUND THEN
                     {
     _tally(
-        "VALUES (now_is.book_id, now_is.state, 1), (was.book_id, was.state, -1)",
+        "VALUES (one.book_id, one.state, 1), (one.book_id, one.was_state, -1)",
         columns=" (book_id, state, n)",
     )
 }
@@ -168,8 +202,7 @@ counts_follow_coupons = pgtrigger.Trigger(
     referencing=pgtrigger.Referencing(old="before", new="now"),
     declare=[
         ("over", "record"),
-        ("was", "coupons_coupon"),
-        ("now_is", "coupons_coupon"),
+        ("one", "record"),
         ("taken", "integer"),
     ],
     func=f"""
