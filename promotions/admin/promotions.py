@@ -47,7 +47,7 @@ class SaidList(ChangeList):
 
 @admin.register(Promotion)
 class PromotionAdmin(BaseAdmin):
-    list_display = ("id", "offer", "badge", "window", "budget_used", "open_to", "subscribers")
+    list_display = ("id", "offer", "badge", "window", "budget_used", "open_to")
     list_display_links = ("id", "offer")
     list_filter = (
         *("status", EffectiveStatusFilter, "is_targeted"),
@@ -164,17 +164,18 @@ class PromotionAdmin(BaseAdmin):
     def budget_used(self, promotion: Promotion) -> SafeString:
         return shown.budget(promotion)
 
-    @admin.display(description="subscribers")
-    def subscribers(self, promotion: Promotion) -> str:
-        return str(getattr(promotion, "opted_in", "-"))
-
     @admin.display(description="audience")
     def audience(self, promotion: Promotion) -> str:
         return shown.audience(promotion)
 
     @admin.display(description="audience", ordering="is_targeted")
-    def open_to(self, promotion: Promotion) -> str:
-        return "Targeted" if promotion.is_targeted else "Everybody"
+    def open_to(self, promotion: Promotion) -> SafeString:
+        """Whom it is for, and how many have opted in."""
+        words = "Targeted" if promotion.is_targeted else "Everybody"
+        opted_in = getattr(promotion, "opted_in", None)
+        if opted_in is None:
+            return format_html("{}", words)
+        return format_html('{}<span class="pp-hint">{} opted in</span>', words, opted_in)
 
     def budget_total(self, promotion: Promotion) -> Any:
         return shown.of_budget(promotion, "total")

@@ -26,7 +26,8 @@ document.addEventListener("DOMContentLoaded", () => {
 // On phones each cell has the name of its column before it. The theme calls the first one "Select
 // record" also where there is nothing to select.
 document.addEventListener("DOMContentLoaded", () => {
-  const head = document.querySelector("#result_list thead th");
+  const head = document.querySelector("#result_list thead th")?.cloneNode(true);
+  head?.querySelectorAll(".sortoptions, .material-symbols-outlined").forEach((one) => one.remove());
   document.querySelectorAll("#result_list tbody tr > :first-child[data-label]").forEach((cell) => {
     if (!cell.querySelector("[type=checkbox]")) cell.dataset.label = head.textContent.trim();
   });

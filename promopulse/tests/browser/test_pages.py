@@ -22,6 +22,8 @@ PAGES = [
     ("mia", "/admin/promotions/promotion/add/"),
     ("mia", "/admin/promotions/promotion/move/pause/?ids=1"),
     ("mia", "/admin/subscriptions/subscription/"),
+    ("mia", "/admin/subscriptions/subscription/switch/deactivate/?ids=1,2"),
+    ("omar", "/admin/discounts/redemption/"),
     ("omar", "/admin/engagement/event/"),
     ("omar", "/admin/engagement/eventstat/?q=1"),
     ("omar", "/admin/engagement/eventstat/act/stats_rebuild/"),
@@ -73,6 +75,7 @@ def test_pages(window, size, dark, axe):
         wrong = view.violations() if axe else []
         if over := view.too_wide():
             wrong.append(f"{over} px too wide")
+        wrong += [f"cut off: {words}" for words in view.cut_off("#result_list tbody > tr > *")]
         if wrong:
             found[path] = wrong
     assert found == {}

@@ -73,6 +73,15 @@ class Window:
             else 0
         )
 
+    def cut_off(self, selector: str) -> list[str]:
+        """The words of those parts of the page of which something cannot be seen."""
+        found: list[str] = self.page.eval_on_selector_all(
+            selector,
+            "all => all.filter(one => one.offsetParent && (one.scrollHeight > one.clientHeight + 1"
+            " || one.scrollWidth > one.clientWidth + 1)).map(one => one.innerText)",
+        )
+        return found
+
     def violations(self) -> list[str]:
         """What axe finds serious or critical on the page, one line each."""
         self.page.evaluate(_axe())
