@@ -114,7 +114,7 @@ PARTS = (
     Part(
         "events",
         "engagement.view_event",
-        lambda pk: Event.objects.filter(user_id=pk).order_by("occurred_at", "id"),
+        lambda pk: Event.objects.filter(user_id=pk),
         f"{_EVENT} subscription_id amount metadata",
     ),
     Part(
@@ -187,10 +187,8 @@ def _document(
     yield encode(head)[:-1]
     for part in parts:
         yield b",\n" + encode(part.name) + b":["
-        rows = part.rows(user_id)
-        ordered = rows if rows.query.order_by else rows.order_by("pk")
-        between = b"\n"
-        for row in ordered.values(*part.columns.split()).iterator(ROWS_AT_ONCE):
+        rows, between = part.rows(user_id).order_by("pk"), b"\n"
+        for row in rows.values(*part.columns.split()).iterator(ROWS_AT_ONCE):
             told = {_plain(name): _said(name, value, clear) for name, value in row.items()}
             yield between + encode(told)
             between = b",\n"

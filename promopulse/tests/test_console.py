@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from html import unescape
 
 import pytest
 from django.contrib import admin
@@ -16,6 +17,7 @@ from accounts.jobs import running
 from accounts.models import Job, User
 from accounts.tests.factories import UserFactory
 from promopulse.console import navigation
+from promopulse.lib.admin import BaseAdmin
 from promotions.admin.pages import TABS as PROMOTION_TABS
 from promotions.discounts.tests.carts import grant
 from promotions.discounts.tests.factories import CampaignFactory
@@ -106,6 +108,30 @@ def test_an_empty_list_says_what_to_do_next():
     assert "starts as a draft" in words
     nothing = client.get(reverse("admin:promotions_promotion_changelist"), {"q": "zzz"})
     assert "Nothing matches" in nothing.content.decode()
+
+
+def test_a_list_is_read_on_to_its_end_without_counting_pages(monkeypatch):
+    monkeypatch.setattr(BaseAdmin, "list_per_page", 3)
+    monkeypatch.setattr("promopulse.lib.admin.lists.COUNTED_TO", 4)
+    client, _ = logged_in("admin")
+    people = UserFactory.create_batch(8, role="customer")
+    address = reverse("admin:accounts_user_changelist")
+    seen, query = [], "?role__exact=customer"
+    while query:
+        page = client.get(f"{address}{query}")
+        seen += [row.pk for row in page.context["cl"].result_list]
+        query = page.context["cl"].older_url()
+        if query:
+            assert "role__exact=customer" in query
+            assert unescape(query) in unescape(page.content.decode())
+            last = query
+    assert seen == sorted((one.pk for one in people), reverse=True)
+    assert (
+        "Newest"
+        in client.get(f"{reverse('admin:accounts_user_changelist')}{last}").content.decode()
+    )
+    nonsense = client.get(reverse("admin:accounts_user_changelist"), {"older": "x", "o": "1"})
+    assert nonsense.context["cl"].older_url() == ""
 
 
 def exported(client, name, **query):

@@ -40,6 +40,8 @@ ASKED = [
     ("engagement_event", {"type__exact": "REDEEM"}, None),
     ("engagement_event", {"occurred_at__gte": "{week}"}, None),
     ("engagement_event", {"p": "100"}, None),
+    ("engagement_event", {"older": "{middle}"}, None),
+    ("engagement_event", {"older": "{middle}", "q": "promotion:{promotion}"}, None),
     ("engagement_eventstat", {"q": "{promotion}"}, None),
     ("engagement_deadletterevent", {"q": "dead-77"}, 1),
     ("engagement_deadletterevent", {"state__exact": "open"}, None),
@@ -65,6 +67,7 @@ def world(django_db_setup, django_db_blocker):
         yield {
             "promotion": event.promotion_id,
             "person": event.user_id,
+            "middle": event.pk - large.EVENTS // 2,  # the earliest was made last
             "somebody": event.user_id + 5_000,  # no promotion has this id
             "week": f"{Event.objects.latest('occurred_at').occurred_at:%Y-%m-%d} 00:00:00+00:00",
         }

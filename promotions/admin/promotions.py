@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
@@ -11,9 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.views import ChangeList
 
-from promopulse.lib.admin import BaseAdmin, whole_id
+from promopulse.lib.admin import BaseAdmin, KeysetList, whole_id
 from promopulse.lib.errors import REASONS, DomainError
 from promotions import services
 from promotions.admin import extensions, moves, pages, shown
@@ -28,7 +28,7 @@ from promotions.models import Promotion
 from promotions.states import Status
 
 
-class SaidList(ChangeList):
+class SaidList(KeysetList):
     """Says of all rows of a page at once what they give, and how many opted in."""
 
     def get_results(self, request: HttpRequest) -> None:

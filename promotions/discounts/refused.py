@@ -45,7 +45,6 @@ class Noted:
     def __init__(self) -> None:
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
-        atexit.register(self.write)
 
     def _forget(self) -> None:
         """A child writes none of its parent's, and has none of its threads."""
@@ -66,6 +65,8 @@ class Noted:
     def _wake(self) -> None:
         seconds = settings.REFUSALS_WRITTEN_AFTER
         if self._timer is None and seconds:
+            atexit.unregister(self.write)
+            atexit.register(self.write)
             self._timer = threading.Timer(seconds, self._on_time)
             self._timer.daemon = True
             self._timer.start()

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.admin import TabularInline as ThemedTabularInline
 
 from promopulse.lib.admin import export
-from promopulse.lib.admin.lists import BoundedPaginator
+from promopulse.lib.admin.lists import BoundedPaginator, KeysetList
 from promopulse.lib.errors import DomainError
 
 
@@ -34,6 +35,9 @@ class BaseAdmin(ThemedModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return KeysetList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """A list is filtered by what it offers. Django lets any column of the model be named in

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from unfold.views import ChangeList
 
 from promopulse.lib.fields import MAX_ID
 from promopulse.lib.pagination import COUNTED_TO
@@ -27,6 +29,45 @@ class BoundedPaginator(Paginator):
     def is_bounded(self) -> bool:
         """Whether there may be more than were counted."""
         return self.count >= COUNTED_TO
+
+
+# Of an address: the rows that came before the one with this id.
+OLDER = "older"
+
+
+class KeysetList(ChangeList):
+    """A list by arrival is read on from its last row, however far: pages by number end where the
+    bounded count does, and cost more the further they are.
+    """
+
+    @property
+    def is_by_arrival(self) -> bool:
+        return tuple(self.model_admin.ordering or ()) == ("-id",) and ORDER_VAR not in self.params
+
+    def get_filters_params(self, params: Any = None) -> Any:
+        found = super().get_filters_params(params)
+        found.pop(OLDER, None)
+        return found
+
+    def get_queryset(self, request: HttpRequest, **more: Any) -> Any:
+        rows = super().get_queryset(request, **more)
+        before = whole_id(self.params.get(OLDER, ""))
+        return rows if before is None or not self.is_by_arrival else rows.filter(pk__lt=before)
+
+    def older_url(self) -> str:
+        """The rows after those of this page; nothing where there are none."""
+        rows = list(self.result_list)
+        if not self.is_by_arrival or len(rows) < self.list_per_page or not self._has_more():
+            return ""
+        return self.get_query_string({OLDER: rows[-1].pk}, [PAGE_VAR])
+
+    def _has_more(self) -> bool:
+        return self.page_num < self.paginator.num_pages or getattr(self.paginator, "is_bounded", 0)
+
+    def newest_url(self) -> str:
+        if OLDER not in self.params:
+            return ""
+        return self.get_query_string({}, [OLDER, PAGE_VAR])
 
 
 def whole_id(words: str) -> int | None:
