@@ -72,7 +72,8 @@ class Instance:
         """Start `web`, `worker` or `beat`; its log goes to a file in the home folder.
 
         `crash_at` is a `module:function` at which its processes kill themselves, or their "parent";
-        of several with commas between them, that which `crash_next` names.
+        of several with commas between them, that which `crash_next` names: then the web server is
+        a small one that forks another process at once.
         """
         command = [sys.executable, "-m", "promopulse.launcher", name]
         self._mark.unlink(missing_ok=True)
@@ -80,7 +81,9 @@ class Instance:
         env["CRASH_NEXT"] = str(self._next)
         if victim == "parent":
             env["CRASH_PARENT"] = "1"
-        if crash_at and name == "web":
+        if "," in crash_at and name == "web":
+            command = [sys.executable, "-m", "promopulse.tests.crash_forks", str(self.port)]
+        elif crash_at and name == "web":
             command = [*processes.web()[:-1], "promopulse.tests.crash_web:application"]
             command[command.index("--port") + 1] = str(self.port)
         elif crash_at:

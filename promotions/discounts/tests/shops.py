@@ -5,7 +5,6 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,15 +55,13 @@ class Shop:
         self.statuses.append(response.status)
         return Answer(response.status, content, response.getheader("Idempotent-Replayed") == "true")
 
-    def insist(
-        self, path: str, body: Any, *, key: str, revive: Callable[[], None] = lambda: None
-    ) -> Answer:
-        """Send it under this key until it is answered; `revive` sees to a server that is away."""
+    def insist(self, path: str, body: Any, *, key: str) -> Answer:
+        """Send it under this key until it is answered, whatever happens to the server."""
         for _ in range(100):
             try:
                 answer = self.post(path, body, key=key)
             except (OSError, http.client.HTTPException):
-                revive()
+                pass
             else:
                 if answer.status not in (409, 503) or b"in_progress" not in answer.content:
                     return answer

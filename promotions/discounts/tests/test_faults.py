@@ -6,7 +6,6 @@ Who sees no answer sends the same again under the same key; there is one effect,
 import http.client
 import uuid
 from contextlib import suppress
-from functools import partial
 
 import pytest
 
@@ -17,13 +16,14 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 # Of the calls that are one statement with their record. Two of them commit: what comes after the
 # first is the answer alone.
-BEFORE = "accounts.idempotency:Claim.params"
 ONE_STATEMENT = {
+    "before the effect": "accounts.idempotency:Claim.params",
     "after the effect, before its answer": "accounts.idempotency:keep",
     "after the answer is stored": "accounts.api.base:ApiView.finalize_response",
 }
 # Of one that is a transaction of several.
 SEVERAL = {
+    "before the lock": "accounts.idempotency:_try_lock",
     "behind the lock": "promotions.discounts.services.reversals:_what_goes_back",
     "before the reversal": "promotions.discounts.services.reversals:fetch_one",
     "after the reversal": "promotions.discounts.metrics:reversed_",
@@ -32,7 +32,6 @@ SEVERAL = {
     "after the commit": "accounts.api.base:ApiView.finalize_response",
 }
 PLACES = {
-    ("apply", "before anything"): BEFORE,
     **{
         (call, words): place
         for call in ("apply", "reserve", "capture", "release")
@@ -53,26 +52,13 @@ LEFT = {
 @pytest.fixture(scope="module")
 def instance(live):
     """Its web processes can be killed anywhere; at the end every invariant holds."""
-    before = dict(live.env)
-    live.env["WEB_WORKERS"] = "4"
-    revive(live)
+    live.start("web", crash_at=",".join(sorted(set(PLACES.values()))))
     try:
         yield live
         audit = live.manage("audit", check=False)
         assert audit.returncode == 0, audit.stdout
     finally:
-        live.env = before
         live.kill("web")
-
-
-def revive(instance):
-    """Start the web server, or again where it gave up: it does when a process dies soon again."""
-    web = instance.processes.get("web")
-    if web is not None:
-        if web.poll() is None:
-            return
-        instance.kill("web")
-    instance.start("web", crash_at=",".join(sorted(set(PLACES.values()))))
 
 
 def asked(shop, call, promotion, user):
@@ -87,9 +73,7 @@ def asked(shop, call, promotion, user):
 
 @pytest.mark.parametrize(("call", "words"), PLACES)
 def test_killed_between_two_statements_it_happens_once(instance, call, words):
-    revive(instance)
     shop, key = Shop(instance), uuid.uuid4().hex
-    again_up = partial(revive, instance)
     promotion, user = campaign(shop), customer(shop)
     path, body = asked(shop, call, promotion, user)
     before = instance.crashes()
@@ -98,9 +82,9 @@ def test_killed_between_two_statements_it_happens_once(instance, call, words):
         answer = shop.post(path, body, key=key)
         raise AssertionError(f"it was answered: {answer}")
     wait_for(lambda: instance.crashes() == before + 1, 10, "nobody was killed")
-    answer = shop.insist(path, body, key=key, revive=again_up)
+    answer = shop.insist(path, body, key=key)
     assert answer.status in (200, 201), answer.content
-    again = shop.insist(path, body, key=key, revive=again_up)
+    again = shop.insist(path, body, key=key)
     assert (again.content, again.replayed) == (answer.content, True)
     ((*budget, redemptions, reservations, reversals),) = instance.sql(
         f"""
