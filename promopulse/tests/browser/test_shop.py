@@ -20,6 +20,7 @@ PAGES = [
     "/my/coupons?tab=redeemed",
     "/my/coupons?tab=expired",
     "/my/coupons?showcase=1",
+    "/my/code",
     "/my/offers",
     "/my/offers?cart_value=20&delivery_charge=4.90&currency=USD",
     "/my/activity",

@@ -143,6 +143,7 @@ _CHANGES = ", ".join(
     f"{name} = {name} + (one.state = '{state}')::integer - (one.was_state = '{state}')::integer"
     for state, name in _COUNTS.items()
 )
+_RULES = "book.is_active, book.expires_at, book.max_assignments_per_user AS most"
 _JUDGE_GAIN = f"""
             IF over.expires_at <= coupons_clock() THEN
                 {refuse("coupon_expired")}
@@ -155,38 +156,43 @@ _JUDGE_GAIN = f"""
 # The same as below for one coupon, in the fewest statements: most are given one by one.
 _ONE = f"""
         SELECT now.book_id, was.state AS was_state, now.state, was.assigned_to_id AS was_user,
-            now.assigned_to_id AS user_id, (SELECT true FROM now OFFSET 1 LIMIT 1) AS is_one_of_many
+            now.assigned_to_id AS user_id,
+            (SELECT true FROM now OFFSET 1 LIMIT 1) AS is_one_of_many,
+            {rules_lock("now.book_id", shared=True)}
         INTO one FROM before was, now;
         IF NOT FOUND THEN
             RETURN NULL;
         END IF;
         IF one.is_one_of_many IS NULL THEN
-            PERFORM {rules_lock("one.book_id", shared=True)};
             IF one.was_user IS NULL AND one.user_id IS NOT NULL THEN
                 INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
                     VALUES (one.book_id, one.user_id, 1, 0)
                     ON CONFLICT (book_id, user_id) DO UPDATE SET assigned = held.assigned + 1
                     RETURNING assigned INTO taken;
-                SELECT is_active, expires_at, max_assignments_per_user AS most INTO over
-                    FROM coupons_couponbook WHERE id = one.book_id;
-                {_JUDGE_GAIN}
-                IF taken > over.most THEN
-                    {refuse("max_assignments_exceeded", used="taken - 1", limit="over.most")}
-                END IF;
             ELSIF one.was_user IS NOT NULL AND one.user_id IS NULL THEN
                 UPDATE coupons_bookuser SET assigned = assigned - 1
                     WHERE book_id = one.book_id AND user_id = one.was_user;
             END IF;
-            IF one.was_state <> one.state THEN
-                UPDATE coupons_booktally SET {_CHANGES}
-                    WHERE book_id = one.book_id AND shard = pg_backend_pid() % {SHARDS};
-                IF NOT FOUND THEN
-                    {
+            IF one.was_state = one.state THEN
+                RETURN NULL;
+            END IF;
+            UPDATE coupons_booktally SET {_CHANGES} FROM coupons_couponbook book
+                WHERE book.id = one.book_id AND book_id = one.book_id
+                    AND shard = pg_backend_pid() % {SHARDS}
+                RETURNING {_RULES} INTO over;
+            IF NOT FOUND THEN
+                {
     _tally(
         "VALUES (one.book_id, one.state, 1), (one.book_id, one.was_state, -1)",
         columns=" (book_id, state, n)",
     )
 }
+                SELECT {_RULES} INTO over FROM coupons_couponbook book WHERE id = one.book_id;
+            END IF;
+            IF taken IS NOT NULL THEN
+                {_JUDGE_GAIN}
+                IF taken > over.most THEN
+                    {refuse("max_assignments_exceeded", used="taken - 1", limit="over.most")}
                 END IF;
             END IF;
             RETURN NULL;
