@@ -27,7 +27,8 @@ SEVERAL = {
     "behind the lock": "promotions.discounts.services.reversals:_what_goes_back",
     "before the reversal": "promotions.discounts.services.reversals:fetch_one",
     "after the reversal": "promotions.discounts.metrics:reversed_",
-    "before the record": "accounts.api.base:_json",
+    "before its answer": "accounts.api.base:_json",
+    "before the record": "django.db.models.query:QuerySet.bulk_create",
     "before the commit": "django.db.backends.base.base:BaseDatabaseWrapper.commit",
     "after the commit": "accounts.api.base:ApiView.finalize_response",
 }
