@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from accounts.idempotency import Claim
 from promopulse.lib.errors import Invalid
+from promopulse.lib.fields import MAX_ID
 from promopulse.lib.sql import fetch_all, fetch_one
 from promotions.discounts import errors, metrics
 from promotions.discounts.models import MAX_TTL, Redemption, Reservation
@@ -99,6 +100,7 @@ def capture(
     Raises ReservationNotFound, ReservationExpired, ReservationClosed, OrderAlreadyRedeemed or
     NotOurs.
     """
+    _must_be_an_id(reservation_id)
     wanted = {"id": reservation_id, "own": of_user, "order_id": order_id or None}
     with metrics.counting_refusals():
         redemption = _CAPTURE.run(wanted, claim)
@@ -115,10 +117,17 @@ def release(
 
     Raises NotOurs, ReservationNotFound, ReservationExpired or ReservationClosed.
     """
+    _must_be_an_id(reservation_id)
     released = _RELEASE.run({"id": reservation_id, "own": of_user}, claim)
     if released is None:
         raise errors.ReservationNotFound()
     return released
+
+
+def _must_be_an_id(number: int) -> None:
+    """What no column holds is nobody's id. Raises ReservationNotFound."""
+    if number > MAX_ID:
+        raise errors.ReservationNotFound()
 
 
 def release_overdue() -> int:
