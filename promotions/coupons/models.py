@@ -201,7 +201,7 @@ class Distribution(models.Model):
         triggers = [triggers.distribution_stays, triggers.kept(), no_truncate()]
 
     def __str__(self) -> str:
-        return f"{self.assigned} to {self.users}"
+        return f"Distribution {self.pk}"
 
 
 class Coupon(models.Model):
