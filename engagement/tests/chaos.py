@@ -6,11 +6,13 @@ import random
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from promopulse.tests.live import wait_for
 
 INGEST = "/api/v1/events/ingest"
 RECOVERY_SECONDS = 60
+NOBODY = "nobody is there to be killed"
 
 
 def counted(instance, prefix):
@@ -71,14 +73,32 @@ def send_and_kill(instance, events, victim, *, times):
     chance = random.Random(11)
     size = -(-len(events) // times)
     longest = 0.0
+    killed: set[int] = set()
     with instance.supervised(), ThreadPoolExecutor() as pool:
         for start in range(0, len(events), size):
-            wait_for(lambda: victim(instance), RECOVERY_SECONDS, "nobody is there to be killed")
+            wait_for(lambda: _alive(victim(instance), killed), RECOVERY_SECONDS, NOBODY)
             sending = pool.submit(send, instance, events[start : start + size], 20)
             time.sleep(chance.uniform(0, 0.4))
-            os.kill(chance.choice(victim(instance)), signal.SIGKILL)
+            killed.add(_kill_one(lambda: _alive(victim(instance), killed), chance))
             killed_at = time.monotonic()
             sending.result()
             wait_for(lambda: instance.waiting() == 0, RECOVERY_SECONDS, "not recovered in time")
             longest = max(longest, time.monotonic() - killed_at)
     return longest
+
+
+def _alive(pids, killed):
+    """Those that are there; one that was killed may take a moment to be gone."""
+    return [pid for pid in pids if pid not in killed]
+
+
+def _kill_one(victims, chance):
+    """Kill one of `victims()`, as soon as there are any; gives its process id."""
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while True:
+        with suppress(IndexError, ProcessLookupError):  # none now, or gone by itself just now
+            pid = chance.choice(victims())
+            os.kill(pid, signal.SIGKILL)
+            return pid
+        assert time.monotonic() < deadline, NOBODY
+        time.sleep(0.1)
