@@ -15,6 +15,7 @@ from accounts.tests.factories import UserFactory
 from accounts.tokens import access_token
 from promopulse.lib import context, limits
 from promopulse.tests.live import Instance
+from promotions.discounts.refused import noted
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,6 +49,7 @@ def _settings_of_tests() -> Iterator[None]:
         STORAGES=settings.STORAGES | {"staticfiles": plain_files},
     ):
         yield
+    noted.forget()  # the servers are gone by the time this process ends
 
 
 @pytest.fixture(autouse=True)

@@ -106,8 +106,9 @@ class World:
         self.crowd = PoolFactory.create()
         add_users(self.crowd.pk, user_ids=[self.other.pk])
         self.book = BookFactory.create()
-        self.free, *_others = made(self.book, 9)
+        made(self.book, 9)
         distribute(self.crowd.pk, book_id=self.book.pk, mode="equal", coupons_per_user=1)
+        self.free = self.book.coupons.filter(state="UNASSIGNED").earliest("pk")
         self.distribution_id = self.book.distributions.get().pk
 
     @staticmethod

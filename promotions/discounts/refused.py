@@ -43,10 +43,10 @@ class Noted:
     """The refusals of this process that are not written yet."""
 
     def __init__(self) -> None:
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)
+        self.forget()
+        os.register_at_fork(after_in_child=self.forget)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """A child writes none of its parent's, and has none of its threads."""
         self._lock = threading.Lock()
         self._waiting = Counter[Key]()
