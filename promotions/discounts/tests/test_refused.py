@@ -22,9 +22,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def noted():
-    refused.noted._forget()
+    refused.noted.forget()
     yield refused.noted
-    refused.noted._forget()
+    refused.noted.forget()
 
 
 def refuse(campaign, user=None, **more):
