@@ -20,6 +20,7 @@ from engagement.letters import shown
 from engagement.models import DeadLetterEvent, Event, RetryEvent
 from promopulse.lib.errors import Invalid
 from promopulse.lib.time import db_now
+from promotions.coupons import codes
 from promotions.coupons.models import AssignRequest, Coupon, CouponRedemption
 from promotions.discounts.models import Redemption, Reservation, Reversal
 from promotions.models import PromotionTarget
@@ -28,6 +29,7 @@ from subscriptions.models import Subscription
 ROWS_AT_ONCE = 2_000
 # Columns with words or values of somebody's own, which are masked as a whole.
 _FREE = frozenset({"metadata", "payload", "reason", "state_reason"})
+_CODES = frozenset({"code", "coupon__code"})
 
 
 @dataclass(frozen=True)
@@ -157,12 +159,13 @@ PARTS = (
 
 
 def export(
-    user_id: int, *, clear: bool, reason: str, may: Callable[[str], bool]
+    user_id: int, *, clear: bool, sees_codes: bool, reason: str, may: Callable[[str], bool]
 ) -> Iterator[bytes]:
     """The document, piece by piece; that it was asked for is in the trail before the first.
 
-    Without `clear`, e-mail, phone and everybody's own words are masked. Parts whose permission
-    `may` denies are left out and named. Raises UserNotFound, and Invalid without a reason.
+    Without `clear`, e-mail, phone and everybody's own words are masked; without `sees_codes` the
+    codes of coupons are. Parts whose permission `may` denies are left out and named. Raises
+    UserNotFound, and Invalid without a reason.
     """
     reason = reason.strip()
     if not reason:
@@ -174,14 +177,20 @@ def export(
         user = User.objects.filter(pk=user_id).first()
         if user is None:
             raise UserNotFound()
-        told = {"personal_data": how, "left_out": left_out}
+        seen = "clear" if sees_codes else "masked"
+        told = {"personal_data": how, "codes": seen, "left_out": left_out}
         audit.record("user.export", user, after=told, reason=reason)
     head = {"exported_at": db_now(), **told, "user": _user(user, clear)}
-    return _document(user_id, head, parts, clear)
+    masks: dict[str, Callable[[Any], Any]] = {}
+    if not clear:
+        masks |= dict.fromkeys(_FREE, shown.masked)
+    if not sees_codes:
+        masks |= dict.fromkeys(_CODES, codes.masked)
+    return _document(user_id, head, parts, masks)
 
 
 def _document(
-    user_id: int, head: dict[str, Any], parts: list[Part], clear: bool
+    user_id: int, head: dict[str, Any], parts: list[Part], masks: dict[str, Callable[[Any], Any]]
 ) -> Iterator[bytes]:
     encode = msgspec.json.encode
     yield encode(head)[:-1]
@@ -189,7 +198,10 @@ def _document(
         yield b",\n" + encode(part.name) + b":["
         rows, between = part.rows(user_id).order_by("pk"), b"\n"
         for row in rows.values(*part.columns.split()).iterator(ROWS_AT_ONCE):
-            told = {_plain(name): _said(name, value, clear) for name, value in row.items()}
+            told = {
+                _plain(name): masks[name](value) if name in masks else value
+                for name, value in row.items()
+            }
             yield between + encode(told)
             between = b",\n"
         yield b"]"
@@ -205,7 +217,7 @@ def _user(user: User, clear: bool) -> dict[str, Any]:
         "phone": phone if clear else pii.mask_phone(phone),
         "role": user.role,
         "source_id": user.source_id,
-        "metadata": _said("metadata", user.metadata, clear),
+        "metadata": user.metadata if clear else shown.masked(user.metadata),
         "is_active": user.is_active,
         "created_at": user.created_at,
         "last_login": user.last_login,
@@ -216,7 +228,3 @@ def _user(user: User, clear: bool) -> dict[str, Any]:
 def _plain(column: str) -> str:
     """`book__name` is `book_name`."""
     return column.replace("__", "_")
-
-
-def _said(column: str, value: Any, clear: bool) -> Any:
-    return shown.masked(value) if column in _FREE and not clear else value

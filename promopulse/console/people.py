@@ -19,6 +19,7 @@ from promopulse.lib import plans
 from promopulse.lib.admin.plans import MustSayWhy, PlanPage, Report
 from promopulse.lib.admin.shown import facts, sign
 from promopulse.lib.errors import PermissionDenied
+from promotions.coupons.admin.access import sees_codes
 
 ERASE, EXPORT = "accounts_user_erase", "accounts_user_export_person"
 
@@ -98,7 +99,9 @@ class ExportPage:
         if request.method == "POST" and form.is_valid():
             reason = form.cleaned_data["reason"]
             return StreamingHttpResponse(
-                dossier.export(pk, clear=clear, reason=reason, may=may),
+                dossier.export(
+                    pk, clear=clear, sees_codes=sees_codes(request), reason=reason, may=may
+                ),
                 content_type="application/json",
                 headers={"Content-Disposition": f'attachment; filename="person-{pk}.json"'},
             )

@@ -9,6 +9,7 @@ from accounts.models import AuditEntry, User
 from accounts.tests.factories import UserFactory
 from promopulse import dossier
 from promopulse.tests.test_erasure import EMAIL, NAME, PHONE, SOURCE_ID, World
+from promotions.coupons.tests.factories import held
 from promotions.discounts.tests.carts import grant
 from promotions.discounts.tests.factories import CampaignFactory
 from promotions.tests.admin_pages import logged_in
@@ -100,6 +101,19 @@ def test_masked_and_in_part_for_who_may_not():
     assert {"events", "dead_letters", "sessions", "changes_of_them"} <= set(found["left_out"])
     assert not set(found["left_out"]) & set(found)
     assert len(found["subscriptions"]) == 2
+
+
+@pytest.mark.parametrize(("role", "told"), [("marketer", "masked"), ("ops", "masked"),
+                                            ("admin", "clear")])  # fmt: skip
+def test_codes_are_in_it_only_for_who_may_redeem_them(role, told):
+    alice = UserFactory()
+    coupon = held(alice)
+    client, person = logged_in(role)
+    User.objects.filter(pk=person.pk).update(may_reveal=True)
+    text, found = exported(client, alice)
+    assert (found["personal_data"], found["codes"]) == ("clear", told)
+    assert (coupon.code in text) is (told == "clear")
+    assert found["coupons"][0]["id"] == coupon.pk
 
 
 @pytest.mark.parametrize(("reveals", "told"), [(True, "clear"), (False, "masked")])
