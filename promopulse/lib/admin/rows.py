@@ -120,7 +120,7 @@ class RowsPage(PlanPage):
         form = self.asks(request.POST, request.FILES, **named)
         if not form.is_valid():
             return self._form(request, form, **named)
-        options = {name: request.POST.get(name, "") for name in _options(form)}
+        options = _options(form)
         try:
             rows = self._read(form.cleaned_data)
             judged = self.judged(rows, options, **named)
@@ -146,7 +146,7 @@ class RowsPage(PlanPage):
         asked = self.asks(data, None, **named)
         if rows is None or not asked.is_valid():
             return HttpResponseBadRequest("These are not the rows of the page before.")
-        options = {name: request.POST.get(name, "") for name in _options(asked)}
+        options = _options(asked)
         try:
             judged = self.judged(rows, options, **named)
             if "rejected" in request.POST:
@@ -199,8 +199,10 @@ class RowsPage(PlanPage):
         return TemplateResponse(request, template, context)
 
 
-def _options(form: RowsForm) -> list[str]:
-    return [name for name in form.fields if name not in RowsForm.base_fields]
+def _options(form: RowsForm) -> dict[str, str]:
+    """What else was asked, as the form read it: `3.0` was read as 3."""
+    own = (name for name in form.fields if name not in RowsForm.base_fields)
+    return {name: str(form.cleaned_data[name]) for name in own}
 
 
 def _carried(text: str, most: int) -> list[str] | None:

@@ -248,6 +248,13 @@ def carried(page, **given):
     return dict(page.context["hidden"]) | given
 
 
+def test_what_else_is_asked_is_taken_as_the_form_read_it(client):
+    one = book(allow_multi_redemption=True)
+    page = client.post(upload(one), {"pasted": "GOLD-1", "max_redemptions": "3.0"})
+    client.post(upload(one), carried(page))
+    assert Coupon.objects.get().max_redemptions == 3
+
+
 def test_each_row_has_its_verdict_before_anything_is_written(client):
     one = book()
     named(book(), "GOLD-1")
