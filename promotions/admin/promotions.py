@@ -59,7 +59,6 @@ class PromotionAdmin(BaseAdmin):
         *("id", "name", "status", "start_at", "end_at", "timezone", "currency", "is_targeted"),
         *("budget_total", "budget_spent", "budget_reserved", "source_id", "created_at"),
     )
-    show_facets = admin.ShowFacets.NEVER  # counting each choice would read the table
     ordering = ("-id",)
     sortable_by = ("id", "offer")
     search_fields = ("name",)  # shows the box; `get_search_results` says what it finds

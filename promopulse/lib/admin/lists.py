@@ -44,6 +44,11 @@ class KeysetList(ChangeList):
     def is_by_arrival(self) -> bool:
         return tuple(self.model_admin.ordering or ()) == ("-id",) and ORDER_VAR not in self.params
 
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """None for a column that is not offered as an order: Django would take any in the address,
+        and sort the whole table by it."""
+        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+
     def get_filters_params(self, params: Any = None) -> Any:
         found = super().get_filters_params(params)
         found.pop(OLDER, None)

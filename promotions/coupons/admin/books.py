@@ -3,14 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.views import ChangeList
 
-from promopulse.lib.admin import BaseAdmin, whole_id
+from promopulse.lib.admin import BaseAdmin, KeysetList, whole_id
 from promopulse.lib.admin import shown as looks
 from promotions.coupons import selectors
 from promotions.coupons.admin import book_pages, shown
@@ -25,7 +25,7 @@ from promotions.coupons.selectors import Counts
 from promotions.coupons.services.finding import clock
 
 
-class CountedList(ChangeList):
+class CountedList(KeysetList):
     """Gives all books of a page their counts at once, as of one moment."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -46,7 +46,6 @@ class CouponBookAdmin(BaseAdmin):
     list_display_links = ("id", "title")
     list_filter = ("is_active", LeftFilter, EndedFilter, "requires_assignment")
     list_select_related = ("promotion",)
-    show_facets = admin.ShowFacets.NEVER
     ordering = ("-id",)
     sortable_by = ("id",)
     search_fields = ("name",)  # shows the box; `get_search_results` says what it finds

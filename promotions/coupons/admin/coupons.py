@@ -36,7 +36,6 @@ class CouponAdmin(ReadOnlyAdmin):
     list_display = ("id", "code_shown", "badge", "book_link", "holder", "uses_shown", "until")
     list_display_links = ("id", "code_shown")
     list_filter = (BookFilter, StateFilter)
-    show_facets = admin.ShowFacets.NEVER
     ordering = ("-id",)
     sortable_by = ()
     search_fields = ("code_key",)  # shows the box; `get_search_results` says what it finds

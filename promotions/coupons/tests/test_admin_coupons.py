@@ -333,3 +333,14 @@ def test_addresses_that_name_nothing(admin):
     for path in ("4040/change/", f"{2**70}/change/", "x/change/", "4040/assign/", "1/explode/",
                  f"{10**17}/unlock/"):  # fmt: skip
         assert admin.get(f"{COUPONS}{path}").status_code in (302, 404), path
+
+
+def test_no_filter_spells_out_a_masked_code():
+    """A filter follows no relation: of rows that are found or not, codes could be guessed."""
+    coupon = held()
+    viewer, _ = logged_in("viewer")
+    for right in (coupon.code[:3], "??"):
+        asked = {"book__coupons__id": coupon.pk, "book__coupons__code__startswith": right}
+        answer = viewer.get(COUPONS, asked)
+        assert answer.status_code == 400
+    assert viewer.get(COUPONS, {"book": coupon.book_id}).status_code == 200
