@@ -17,6 +17,9 @@ the gap before it.) Which place was named is seen by nobody until its code is gi
 While most codes are free the first look succeeds, in a book of any size. Later looks are named in
 the number that finds what is wanted nearly always, at a microsecond each, until it is cheaper to
 put all free ones in random order: at most some milliseconds at the end of a book of a million.
+
+A book is exhausted when nobody could give a code back by failing: the last free ones that others
+hold are waited for, a moment only, so that whoever waits for us in turn is not waited for in vain.
 """
 
 import random
@@ -31,11 +34,19 @@ from promotions.coupons import metrics, rules
 from promotions.coupons.errors import (
     BookExhausted,
     BookNotFound,
+    ConcurrentRedemption,
     CouponNotAvailable,
     MaxAssignmentsExceeded,
 )
 from promotions.coupons.models import AssignRequest, Coupon, CouponBook
-from promotions.coupons.services.finding import check_open, find, judge, locked, promptly
+from promotions.coupons.services.finding import (
+    WAIT_MS,
+    check_open,
+    find,
+    judge,
+    locked,
+    promptly,
+)
 from promotions.coupons.states import Action
 
 # So many looks before it is asked how many codes are free: they find one in all but emptied books.
@@ -84,6 +95,9 @@ _FOUND_OF_FEW = """
 """
 _DRAW = _GIVE.format(drawn=_FOUND)
 _DRAW_OF_FEW = _GIVE.format(drawn=_FOUND_OF_FEW)
+_DRAW_OF_HELD = _GIVE.format(drawn=_FOUND_OF_FEW.replace(" SKIP LOCKED", ""))
+# Less than the server takes to look for those who wait in a circle.
+_SHORTLY = f"SELECT set_config('lock_timeout', '{WAIT_MS}ms', true)"
 _GIVE_ONE = _GIVE.format(drawn="SELECT %(id)s::bigint")
 
 _chance = random.SystemRandom()
@@ -166,16 +180,32 @@ def _drawn(wanted: _Wanted) -> list[int]:
         missing = wanted.count - len(found)
         if not missing:
             return found
-        free = free_of(book.pk)
+        free = _enough_free(wanted, missing)
         looks = looks_for(missing, free, book.places)
         if free <= max(FEW, missing, looks):
             break
         found += _draw(wanted, missing, looks)
     # Few are left, or others hold nearly all of them: take of what there is.
-    found += _draw_of_few(wanted, wanted.count - len(found))
-    if len(found) < wanted.count:
-        raise BookExhausted(left=len(found), wanted=wanted.count)
+    found += _draw_of_few(_DRAW_OF_FEW, wanted, wanted.count - len(found))
+    if missing := wanted.count - len(found):
+        _enough_free(wanted, missing)
+        fetch_one(_SHORTLY, {})
+        found += _draw_of_few(_DRAW_OF_HELD, wanted, missing)
+    if missing := wanted.count - len(found):
+        _enough_free(wanted, missing)
+        raise ConcurrentRedemption()
     return found
+
+
+def _enough_free(wanted: _Wanted, missing: int) -> int:
+    """How many more codes are free, with those that others hold at this moment.
+
+    Raises BookExhausted where that is not enough.
+    """
+    free = free_of(wanted.book.pk)
+    if free < missing:
+        raise BookExhausted(left=wanted.count - missing + free, wanted=wanted.count)
+    return free
 
 
 def looks_for(count: int, free: int, places: int) -> int:
@@ -213,14 +243,14 @@ def _draw(wanted: _Wanted, count: int, looks: int) -> list[int]:
     return [row for (row,) in fetch_all(_DRAW, params)]
 
 
-def _draw_of_few(wanted: _Wanted, count: int) -> list[int]:
+def _draw_of_few(statement: str, wanted: _Wanted, count: int) -> list[int]:
     params = {
         "first": wanted.book.first_place,
         "places": wanted.book.places,
         "user": wanted.user_id,
         "count": count,
     }
-    return [row for (row,) in fetch_all(_DRAW_OF_FEW, params)]
+    return [row for (row,) in fetch_all(statement, params)]
 
 
 def _shown(ids: list[int]) -> list[Coupon]:

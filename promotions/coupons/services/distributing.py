@@ -25,6 +25,7 @@ from promotions.coupons import metrics, rules, sharing
 from promotions.coupons.errors import (
     BookExhausted,
     BookNotFound,
+    ConcurrentRedemption,
     CouponExpired,
     CouponLocked,
     CouponRedeemed,
@@ -126,7 +127,7 @@ def distribute(
 
     Exactly one of `count` and `coupons_per_user`. `expect_plan` is the hash of a dry run; give its
     seed too. Raises NotFound (pool), BookNotFound, BookInactive, CouponExpired, BookExhausted,
-    PlanChanged or Invalid.
+    PlanChanged, ConcurrentRedemption or Invalid.
     """
     _check(mode, count, coupons_per_user, seed)
     reason = rules.reason(reason)
@@ -237,7 +238,10 @@ def _chosen(plan: Plan) -> list[int]:
     if len(ids) < needed:
         ids = [row for (row,) in fetch_all(_CHOOSE, params | {"highest": _MOST_HASH})]
     if len(ids) < needed:
-        raise BookExhausted(left=len(ids), wanted=needed)
+        free = free_of(plan.book_id)
+        if free < needed:
+            raise BookExhausted(left=free, wanted=needed)
+        raise ConcurrentRedemption()  # others hold some, who may give them back
     return ids
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection, transaction
@@ -13,6 +14,7 @@ from accounts.tests.factories import PoolFactory, UserFactory
 from promopulse.lib.errors import DomainError
 from promopulse.lib.invariants import violations
 from promotions.coupons.errors import (
+    BookExhausted,
     ConcurrentRedemption,
     CouponRedeemed,
     LockTokenMismatch,
@@ -286,3 +288,64 @@ def test_two_workers_on_one_batch_make_exactly_its_number(monkeypatch):
     batch.refresh_from_db()
     assert (batch.status, batch.done) == ("done", 10_001)
     assert Coupon.objects.filter(batch=batch).count() == 10_001
+
+
+@contextmanager
+def last_codes_held_for(seconds, book):
+    """Somebody has drawn all codes of the book, and gives them back after a while."""
+    drawn = threading.Event()
+
+    def draw():
+        try:
+            with transaction.atomic():
+                left = assigning.free_of(book.pk)
+                assigning.assign(book.pk, user_id=UserFactory().pk, count=left)
+                drawn.set()
+                time.sleep(seconds)
+                transaction.set_rollback(True)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        held_by = pool.submit(draw)
+        assert drawn.wait(timeout=10)
+        yield
+        held_by.result()
+
+
+def test_a_book_is_not_exhausted_by_codes_that_come_back():
+    book, user = BookFactory(), UserFactory()
+    made(book, 2)
+    with last_codes_held_for(0.2, book):
+        assert len(assigning.assign(book.pk, user_id=user.pk)) == 1
+    assert assigning.free_of(book.pk) == 1
+    assert not audited()
+
+
+def test_what_is_held_for_long_is_no_exhaustion_either():
+    book, user, pool = BookFactory(), UserFactory(), PoolFactory()
+    made(book, 2)
+    add_users(pool.pk, user_ids=[user.pk])
+    with last_codes_held_for(2, book):
+        with pytest.raises(BookExhausted) as refused:  # two of two would not do
+            assigning.assign(book.pk, user_id=user.pk, count=3)
+        with pytest.raises(ConcurrentRedemption):
+            distributing.distribute(pool.pk, book_id=book.pk, mode="equal", count=2)
+        with pytest.raises(ConcurrentRedemption):
+            assigning.assign(book.pk, user_id=user.pk)
+    assert refused.value.params == {"left": 2, "wanted": 3}
+    assert assigning.free_of(book.pk) == 2
+    assert not audited()
+
+
+def test_whoever_asks_for_too_many_hides_no_code():
+    for _ in range(10):
+        book, users = BookFactory(), [UserFactory() for _ in range(4)]
+        made(book, 2)
+        *greedy, modest = together(
+            *(lambda user=user: assigning.assign(book.pk, user_id=user.pk, count=3)  # noqa: B023
+              for user in users[1:]),
+            lambda: assigning.assign(book.pk, user_id=users[0].pk),  # noqa: B023
+        )  # fmt: skip
+        assert kinds(greedy) == {BookExhausted: 3}
+        assert len(modest) == 1
