@@ -79,7 +79,9 @@ _MOST_HASH = 2**63 - 1
 
 @dataclass(frozen=True)
 class Plan:
-    """What a distribution would do: shares, and the seed that chooses the codes."""
+    """What a distribution would do: shares, and the seed that chooses the codes. `last` is the
+    latest one of this book to this pool: what was planned before it is not done after it, so a
+    plan that is sent twice is done once."""
 
     book_id: int
     pool_id: int
@@ -87,6 +89,7 @@ class Plan:
     seed: int
     sharing: Sharing
     available: int
+    last: int | None
 
     @property
     def count(self) -> int:
@@ -97,9 +100,8 @@ class Plan:
         """Stands for who is given how many. Which codes is seen when they are given."""
         shares = sorted(self.sharing.shares.items())
         skipped = [(one.user_id, one.reason) for one in self.sharing.skipped]
-        return plans.digest(
-            "coupons.distribute", self.book_id, self.pool_id, self.mode, self.seed, shares, skipped
-        )
+        where = (self.book_id, self.pool_id, self.last)
+        return plans.digest("coupons.distribute", *where, self.mode, self.seed, shares, skipped)
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,9 @@ def _plan(
         raise BookExhausted(left=available, wanted=shared.total)
     if not shared.shares:
         raise Invalid("count", "Nobody of the pool would be given one.", "nobody")
-    return Plan(book.pk, pool_id, mode, seed, shared, available)
+    before = Distribution.objects.filter(book=book, pool=pool_id).order_by("-pk")
+    last = before.values_list("pk", flat=True).first()
+    return Plan(book.pk, pool_id, mode, seed, shared, available, last)
 
 
 def _carry_out(plan: Plan, reason: str) -> Distributed:

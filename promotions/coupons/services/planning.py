@@ -20,7 +20,11 @@ TELLING = 50_000
 
 @dataclass(frozen=True)
 class Generation:
-    """`made` is how many codes of the shape there are before; `seconds` is how long it may take."""
+    """`made` is how many codes of the shape there are before; `seconds` is how long it may take.
+
+    `last` is the book's latest batch: what was planned before it is not done after it, so a plan
+    that is sent twice is done once.
+    """
 
     book: CouponBook
     shape: Shape
@@ -29,12 +33,13 @@ class Generation:
     made: int
     sample: list[str]
     seconds: float
+    last: int | None
 
     @property
     def hash(self) -> str:
         shape = self.shape
         facts = (shape.pattern, shape.length, shape.charset, self.count, self.max_redemptions)
-        return plans.digest("coupons.generate", self.book.pk, self.book.version, *facts)
+        return plans.digest("coupons.generate", self.book.pk, self.book.version, self.last, *facts)
 
     @property
     def possible(self) -> int:
@@ -65,7 +70,9 @@ def plan(book_id: int, *, count: int, max_redemptions: int = 1, **look: Any) -> 
         shape = shape_of(book, **look)
         made = batches.check_room(shape, count)
         sample = shape.make(SAMPLE)
-        return Generation(book, shape, count, max_redemptions, made, sample, _seconds(count))
+        last = book.batches.order_by("-pk").values_list("pk", flat=True).first()
+        took = _seconds(count)
+        return Generation(book, shape, count, max_redemptions, made, sample, took, last)
 
 
 def shape_of(book: CouponBook, *, pattern: str = "", **look: Any) -> Shape:

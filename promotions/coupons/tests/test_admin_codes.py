@@ -65,6 +65,14 @@ def test_the_plan_is_confirmed_and_exactly_so_many_are_made(client):
     assert AuditEntry.objects.get(action="book.generate").via == "admin"
 
 
+def test_a_plan_that_is_sent_twice_is_done_once(client):
+    page = ask(client, generate(book()), count=40, **SHAPE)
+    confirm(client, page)
+    again = confirm(client, page)
+    assert said(again)[-1].startswith("The plan changed")
+    assert Coupon.objects.count() == 40
+
+
 def test_what_is_impossible_is_refused_with_the_most_possible(client):
     one = book()
     small = SHAPE | {"length": 4, "charset": "ABCDEFGHJK"}

@@ -44,6 +44,16 @@ def filled(count, **fields):
     return one
 
 
+def test_a_plan_that_is_sent_twice_is_done_once(client, pool):
+    """Nothing but the first sending tells it from the second: there are codes and room for both."""
+    page = ask(client, PAGE, **asked(pool, filled(10)))
+    confirm(client, page)
+    again = confirm(client, page)
+    assert said(again)[-1].startswith("The plan changed")
+    assert Distribution.objects.get().assigned == 3
+    assert Coupon.objects.filter(state="ASSIGNED").count() == 3
+
+
 def test_a_pool_and_a_book_lead_to_the_question(client, pool):
     one = filled(1)
     pool_page = client.get(f"/admin/accounts/pool/{pool.pk}/change/").content.decode()
