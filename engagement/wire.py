@@ -3,10 +3,11 @@
 No queries here. The batch path costs microseconds an event: nothing is decoded or built twice.
 """
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Annotated, Literal, TypeVar, get_args
 
@@ -22,6 +23,8 @@ MAX_AHEAD = timedelta(minutes=5)
 # Redemptions of the engine make their own events under this prefix.
 RESERVED_PREFIX = "pp:"
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+# Of a number in metadata, before or after its point: those of a double.
+MOST_DIGITS = 308
 
 T = TypeVar("T")
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -98,6 +101,8 @@ _decode_wrapped = msgspec.json.Decoder(EventsIn).decode
 _decode_lines = msgspec.json.Decoder(EventIn).decode_lines
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
+_SMALLEST = Decimal(1).scaleb(-money.DECIMAL_PLACES)
+_LONG_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _UUID = re.compile(_CANONICAL.pattern.replace("-[", "-?["))
 _UUID_LENGTHS = {32, 34, 36, 38, 41, 45}
@@ -143,8 +148,7 @@ def accept(event: EventIn, now: datetime) -> StoredEvent:
         raise Refusal("occurred_at is more than 5 minutes ahead")
     elif occurred_at < EARLIEST:
         raise Refusal("occurred_at is before the year 2000")
-    if event.amount is not None:
-        _check_amount(event.amount)
+    amount = event.amount if event.amount is None else _exact(event.amount)
     metadata: Raw | None = event.metadata
     if metadata is NO_METADATA or bytes(event.metadata) == b"null":
         metadata = None
@@ -158,17 +162,23 @@ def accept(event: EventIn, now: datetime) -> StoredEvent:
         s=event.subscription_id,
         u=event.user_id,
         p=event.promotion_id,
-        a=event.amount,
+        a=amount,
         m=metadata,
     )
 
 
-def _check_amount(amount: Decimal) -> None:
+def _exact(amount: Decimal) -> Decimal:
+    """The amount as it can be stored. Raises Refusal."""
     if not amount.is_finite() or not 0 <= amount <= money.MAX_AMOUNT:
         raise Refusal(f"amount is not between 0 and {money.MAX_AMOUNT}")
-    exponent = amount.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -money.DECIMAL_PLACES:
+    exponent = amount.as_tuple().exponent
+    if isinstance(exponent, int) and exponent >= -money.DECIMAL_PLACES:
+        return amount
+    # PostgreSQL reads no number of twenty thousand decimals, though all of them are 0.
+    exact = amount.quantize(_SMALLEST)
+    if exact != amount:
         raise Refusal(f"amount has more than {money.DECIMAL_PLACES} decimals")
+    return exact
 
 
 def _check_metadata(text: bytes) -> None:
@@ -179,6 +189,18 @@ def _check_metadata(text: bytes) -> None:
     # Only an escape can smuggle a NUL in, only brackets can nest too deeply.
     if b"\\u0000" in text or text.count(b"{") + text.count(b"[") > 32:
         read_json(text)
+    # What others cannot read would hold up the events beside it, or be written out as a book.
+    if _LONG_EXPONENT.search(text):
+        json.loads(text, parse_float=_check_number)
+
+
+def _check_number(literal: str) -> None:
+    try:
+        digits = abs(Decimal(literal).adjusted())
+    except InvalidOperation:  # its exponent is no number of this machine
+        digits = MOST_DIGITS + 1
+    if digits > MOST_DIGITS:
+        raise Refusal("metadata has a number out of range")
 
 
 def split(body: bytes, *, ndjson: bool) -> list[bytes]:

@@ -137,7 +137,7 @@ def _event_schema() -> dict[str, Any]:
                 "type": "object",
                 "nullable": True,
                 "additionalProperties": {},
-                "description": "At most 4 KiB.",
+                "description": "At most 4 KiB; numbers within the range of a double.",
             },
         },
     }

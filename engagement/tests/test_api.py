@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -163,6 +164,45 @@ def test_deep_metadata_is_refused(shop, subscription):
     deep = '{"a":' * 100 + "1" + "}" * 100
     body = json.dumps(event(subscription_id=subscription.pk))[:-1] + f', "metadata": {deep}}}'
     problem(raw(shop, body), 422, "validation_error")
+
+
+# Beyond what Python reads back, what PostgreSQL reads, what either has an exponent for.
+@pytest.mark.parametrize("number", ["1e309", "-1E+5000", "1e400000", "1e-400000", f"1e{10**20}"])
+def test_numbers_that_nobody_can_read_are_refused(shop, subscription, number):
+    body = json.dumps(event(subscription_id=subscription.pk))[:-1]
+    sent = body + f', "metadata": {{"a": ["1e999", {number}]}}}}'
+    answer = problem(raw(shop, sent), 422, "validation_error")
+    assert answer["errors"][0]["detail"] == "metadata has a number out of range"
+    other = json.dumps(event(subscription_id=subscription.pk))
+    assert raw(shop, f'{{"events": [{sent}, {other}]}}').json()["accepted"] == 1
+    processing.drain()
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize("number", ["1e308", "-1.5e-300", "0e0000", "9" * 4_000, "1e-0007"])
+def test_numbers_as_large_as_a_double_are_kept(shop, as_role, subscription, number):
+    body = json.dumps(event(subscription_id=subscription.pk))[:-1]
+    assert raw(shop, body + f', "metadata": {{"a": {number}}}}}').status_code == 202
+    processing.drain()
+    (row,) = as_role("ops").get("/api/v1/events").json()["results"]
+    assert Decimal(repr(row["metadata"]["a"])) == Decimal(number)
+
+
+@pytest.mark.parametrize(
+    ("amount", "stored"),
+    [
+        ("0E-999999", "0"),
+        ("0." + "0" * 20_000, "0"),
+        ("1." + "0" * 20_000, "1"),
+        ("2.50000", "2.5"),
+    ],
+)
+def test_noughts_without_end_hold_up_nobody(shop, subscription, amount, stored):
+    shop.post(URL, {"events": [event(subscription_id=subscription.pk, amount=amount)]})
+    processing.drain()
+    assert Event.objects.get().amount == Decimal(stored)
+    tiny = event(subscription_id=subscription.pk, amount="1.000" + "0" * 40 + "1")
+    problem(shop.post(URL, tiny), 422, "validation_error")
 
 
 def test_a_wrong_field_is_named(shop):
