@@ -85,5 +85,8 @@ def step(job: Job) -> bool:
 
 
 def register() -> None:
+    def may(user: Any) -> bool:
+        return bool(user.has_perm("engagement.change_eventstat"))
+
     for kind in TITLES:
-        jobs.register(jobs.Kind(kind, step))
+        jobs.register(jobs.Kind(kind, step, may=may))

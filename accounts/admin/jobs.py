@@ -78,6 +78,11 @@ class JobAdmin(ReadOnlyAdmin):
         user = request.user
         return bool(user.is_superuser) or job.actor_id == user.pk
 
+    def may_move(self, request: HttpRequest, job: Job) -> bool:
+        """Whose job it is, while they may do what it does: a role can have been taken away."""
+        kind = kind_of(job)
+        return self.is_theirs(request, job) and (kind is None or kind.may(request.user))
+
     def change_view(
         self,
         request: HttpRequest,
@@ -94,7 +99,7 @@ class JobAdmin(ReadOnlyAdmin):
                 context["moves"] = [
                     (f"{words}...", reverse("admin:accounts_job_move", args=[job.pk, name]))
                     for name, (words, _says, states, _do) in MOVES.items()
-                    if job.state in states
+                    if job.state in states and self.may_move(request, job)
                 ]
                 if job.place.get("pieces") and job.state == State.DONE:
                     context["file"] = reverse("admin:accounts_job_file", args=[job.pk])
@@ -181,7 +186,7 @@ class JobMoves(PlanPage):
 
     def may(self, request: HttpRequest, **named: Any) -> bool:
         job = get_object_or_404(Job, pk=named["pk"])
-        return self.admin.is_theirs(request, job)  # type: ignore[attr-defined]
+        return self.admin.may_move(request, job)  # type: ignore[attr-defined]
 
     def plan(self, request: HttpRequest, **named: Any) -> _Plan:
         return _Plan(named["name"], get_object_or_404(Job, pk=named["pk"]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from accounts.models import Job
 
@@ -17,7 +18,8 @@ class Kind:
     It moves the job's `done`, `place` and `result` on; the caller saves them. A DomainError that
     it raises ends the job, anything else is tried again. A step that finds its work called off
     makes the job's state cancelled itself. `file` is the name of the file it makes. `cancel` and
-    `again` are told, in the transaction of the move, of a job that is stopped or taken up.
+    `again` are told, in the transaction of the move, of a job that is stopped or taken up. `may`
+    says who stops one or takes it up, of those whose it is: who may do now what it does.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Kind:
     file: str = ""
     cancel: Callable[[Job, str], object] | None = None
     again: Callable[[Job], object] | None = None
+    may: Callable[[Any], bool] = lambda _user: True
 
 
 _kinds: dict[str, Kind] = {}

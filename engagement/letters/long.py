@@ -1,6 +1,7 @@
 """A replay of very many letters, as a job: part by part, each as a replay of its own."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from accounts import jobs
 from accounts.models import Job
@@ -61,4 +62,7 @@ def step(job: Job) -> bool:
 
 
 def register() -> None:
-    jobs.register(jobs.Kind(KIND, step))
+    def may(user: Any) -> bool:
+        return bool(user.has_perm("engagement.change_deadletterevent"))
+
+    jobs.register(jobs.Kind(KIND, step, may=may))

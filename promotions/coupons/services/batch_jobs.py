@@ -5,8 +5,12 @@ and says how far it is. What was cancelled stays cancelled: a job that is begun 
 missing as another batch.
 """
 
+from typing import Any
+
 from accounts import jobs
 from accounts.models import Job
+from accounts.principals import reach_of
+from accounts.roles import Permission, Reach
 from promotions.coupons.models import CodeBatch
 from promotions.coupons.services import batches
 
@@ -53,9 +57,14 @@ def again(job: Job) -> None:
     job.place = job.place | {"batch_id": more.pk, "before": ids}
 
 
+def may(user: Any) -> bool:
+    """Who fills books, as in the API."""
+    return reach_of(user, Permission.PROMOTIONS_WRITE) is Reach.ALL
+
+
 def _done_of(ids: list[int]) -> int:
     return sum(CodeBatch.objects.filter(pk__in=ids).values_list("done", flat=True))
 
 
 def register() -> None:
-    jobs.register(jobs.Kind(batches.JOB, step, cancel=cancel, again=again))
+    jobs.register(jobs.Kind(batches.JOB, step, cancel=cancel, again=again, may=may))

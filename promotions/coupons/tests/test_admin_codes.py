@@ -7,10 +7,11 @@ import re
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.jobs import running
-from accounts.models import AuditEntry, Job
+from accounts.models import AuditEntry, Job, User
 from promotions.coupons.codes import DEFAULT_CHARSET
 from promotions.coupons.models import CodeBatch, Coupon
 from promotions.coupons.services import batches
@@ -243,6 +244,22 @@ def test_others_stop_nothing(started, role):
         assert client.post(address, {"plan": "x", "reason": "x"}).status_code == 403
     batch.refresh_from_db()
     assert batch.status == "running"
+
+
+def test_who_lost_the_role_takes_up_nothing_of_what_they_began(started):
+    _batch, job = started
+    person = job.actor
+    client = Client()
+    client.force_login(person)
+    confirm(client, client.get(f"/admin/accounts/job/{job.pk}/cancel/"))
+    address = f"/admin/accounts/job/{job.pk}/again/"
+    assert address in client.get(f"/admin/accounts/job/{job.pk}/change/").content.decode()
+    plan = client.get(address).context["plan"].hash
+    User.objects.filter(pk=person.pk).update(role="viewer")
+    assert address not in client.get(f"/admin/accounts/job/{job.pk}/change/").content.decode()
+    assert client.post(address, {"plan": plan}).status_code == 403
+    job.refresh_from_db()
+    assert (job.state, CodeBatch.objects.count()) == ("cancelled", 1)
 
 
 # Upload
