@@ -73,9 +73,12 @@ class UploadPage(RowsPage):
     def take(
         self, request: HttpRequest, judged: Judged, options: dict[str, str], **named: Any
     ) -> Report:
+        new = [row.text for row in judged.rows if row.is_taken]
+        if not new:
+            return Report("0 codes brought into the book.", self.back(**named))
         done = uploading.upload(
             named["pk"],
-            [row.text for row in judged.rows],
+            new,
             on_duplicate=uploading.SKIP,
             max_redemptions=_uses(options),
         )

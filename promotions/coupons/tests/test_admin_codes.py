@@ -273,6 +273,14 @@ def carried(page, **given):
     return dict(page.context["hidden"]) | given
 
 
+def test_only_rows_that_can_be_taken_are(client):
+    """The verdict on a code that is too long shows its beginning, which would be a code."""
+    page = client.post(upload(book()), {"pasted": "GOLD-1\n" + "A" * 70})
+    assert page.context["judged"].counts == {"New": 1, "Can be no code": 1}
+    client.post(page.wsgi_request.path, carried(page))
+    assert Coupon.objects.get().code == "GOLD-1"
+
+
 def test_what_else_is_asked_is_taken_as_the_form_read_it(client):
     one = book(allow_multi_redemption=True)
     page = client.post(upload(one), {"pasted": "GOLD-1", "max_redemptions": "3.0"})
