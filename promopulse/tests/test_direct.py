@@ -106,3 +106,23 @@ def test_what_waits_for_the_commit_needs_no_connection(unopened):
         after_commit(lambda: done.append(2))
         assert done == [1]
     assert done == [1, 2]
+
+
+@pytest.fixture
+def german_dates():
+    """A database that writes dates as 28.11.2026, for connections that are made now."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} SET datestyle TO 'German, DMY'")
+    connection.close()
+    connection.close_pool()
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} RESET datestyle")
+    connection.close()
+    connection.close_pool()
+
+
+def test_times_are_read_however_the_database_writes_them(german_dates):
+    made = MAKE.fetch({"name": "a", "wanted": True})
+    assert made.created_at == Pool.objects.get().created_at
