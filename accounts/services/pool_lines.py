@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from accounts import pii
@@ -25,6 +26,8 @@ JOINS, IS_IN, LEAVES, IS_OUT, UNKNOWN, TWICE = (
 _COLUMNS = ("id", "user_id", "email", "e-mail", "source_id")
 _DELIMITERS = ",;\t"
 _CHUNK = 5_000
+# With a header one more than may be brought: so many are refused, and the rest takes no memory.
+_ENOUGH = MOST + 2
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def lines_of(content: bytes) -> list[str]:
         raise Invalid("file", "NUL characters are not allowed.")
     delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(row)]
+        read = csv.reader(io.StringIO(text), delimiter=delimiter)
+        rows = list(islice(filter(any, read), _ENOUGH))
     except csv.Error as error:
         raise Invalid("file", f"Not CSV: {error}.") from None
     header = [name.strip().lower() for name in rows[0]] if rows else []

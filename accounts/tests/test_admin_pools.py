@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEntry
-from accounts.services import pools, users
+from accounts.services import pool_lines, pools, users
 from accounts.tests.factories import PoolFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +105,11 @@ def test_a_file_brings_them_too(client, pool):
     assert verdicts(page) == ["Joins", "Joins", "Unknown"]
     carried(client, pool, page)
     assert members(pool) == {alice.pk, bob.pk}
+
+
+def test_a_file_is_read_no_further_than_it_may_go():
+    read = pool_lines.lines_of(b"id\n" + b"12\n" * (2 * pool_lines.MOST))
+    assert pool_lines.MOST < len(read) <= pool_lines.MOST + 2
 
 
 def test_verdicts_that_changed_are_shown_again(client, pool):

@@ -2,14 +2,21 @@
 
 import csv
 import io
+from itertools import islice
 
 from promopulse.lib.errors import Invalid
+from promotions.coupons import rules
 
 _DELIMITERS = ",;\t"
+# With a header one more than may be brought: so many are refused, and the rest takes no memory.
+_ENOUGH = rules.MAX_UPLOADED + 2
 
 
 def codes_of(content: bytes) -> list[str]:
-    """The codes in the order of the file; empty lines say nothing. Raises Invalid."""
+    """The codes in the order of the file; empty lines say nothing. Raises Invalid.
+
+    Reads no further than to see that there are too many.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -19,7 +26,8 @@ def codes_of(content: bytes) -> list[str]:
     first = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
     try:
-        lines = [line for line in csv.reader(io.StringIO(text), delimiter=delimiter) if any(line)]
+        read = csv.reader(io.StringIO(text), delimiter=delimiter)
+        lines = list(islice(filter(any, read), _ENOUGH))
     except csv.Error as error:
         raise Invalid("file", f"Not CSV: {error}.") from None
     if not lines:

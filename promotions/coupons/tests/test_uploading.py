@@ -97,6 +97,13 @@ def test_files_with_and_without_a_header(content, codes):
     assert reading.codes_of(content) == codes
 
 
+@pytest.mark.parametrize("header", [b"", b"code\n"])
+def test_a_file_is_read_no_further_than_it_may_go(header):
+    """Ten megabytes of short lines would be 600 as a list."""
+    read = reading.codes_of(header + b"ab\n" * (2 * rules.MAX_UPLOADED))
+    assert rules.MAX_UPLOADED < len(read) <= rules.MAX_UPLOADED + 2
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a,b\n1,2\n", b"A\x00B", b"PK\x03\x04\xff"])
 def test_files_that_are_none(content):
     with pytest.raises(Invalid) as refused:
