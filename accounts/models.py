@@ -193,7 +193,7 @@ class Pool(models.Model):
     description = models.TextField(blank=True)
     users = models.ManyToManyField(User, through="PoolMembership", related_name="pools")
     user_count = models.PositiveIntegerField(
-        default=0, editable=False, help_text="How many people are in it now."
+        default=0, editable=False, help_text="Kept by a trigger; a list never counts members."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
