@@ -116,7 +116,7 @@ def _held(job_id: int, token: uuid.UUID) -> Job | None:
 def _release(job_id: int, token: uuid.UUID, pause: int, *, forgive: bool = False) -> None:
     """Let it go for so many seconds; `forgive`: that was no try that failed."""
     params = {"id": job_id, "token": token, "pause": pause, "forgive": forgive}
-    with sql.prepared_cursor() as cursor:
+    with sql.bound_cursor() as cursor:
         cursor.execute(_RELEASE, params)
 
 

@@ -157,9 +157,9 @@ _CAREFULLY = {
 )""",
 }
 
-# A worker keeps its plan until the tables are analyzed again. One made while a table was small must
-# not read it whole for each event once it has grown. Nor is it worth remembering what was found:
-# the events of a set are of people as different as they are.
+# Plans are made by what was known when the tables were last analyzed. One for a table that was
+# small then must not read it whole for each event once it has grown. Nor is it worth remembering
+# what was found: the events of a set are of people as different as they are.
 NO_WHOLE_TABLES = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_memoize', 'off', true)
 """

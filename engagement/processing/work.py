@@ -240,8 +240,8 @@ def _finish(rows: list[int], counts: settle.Counts) -> None:
     params: dict[str, list[int]] = {"ids": rows}
     for name in settle.COUNTERS:
         params[name] = [counts[row][name] if row in counts else 0 for row in rows]
-    with sql.prepared_cursor() as cursor:
-        cursor.execute(_FINISH, params, prepare=True)
+    with sql.bound_cursor() as cursor:
+        cursor.execute(_FINISH, params)
 
 
 def _take_first_off(rows: list[int], counts: settle.Counts) -> None:

@@ -1,7 +1,7 @@
-"""Raw statements on hot paths: prepared on the server, parameters bound there.
+"""Raw statements, their parameters bound by the server.
 
-Django interpolates parameters on the client, so the server plans every statement anew; a plan of
-the ingest or processing statement costs more than running it.
+They are planned each time, since Django keeps psycopg from preparing. Those whose plan would cost
+more than running them are `direct.Statement`s.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 
 @contextmanager
-def prepared_cursor() -> Iterator["psycopg.Cursor[Any]"]:
+def bound_cursor() -> Iterator["psycopg.Cursor[Any]"]:
     """A server-side binding cursor on Django's connection; errors are Django's."""
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
@@ -21,16 +21,16 @@ def prepared_cursor() -> Iterator["psycopg.Cursor[Any]"]:
 
 
 def fetch_one(sql: str, params: Mapping[str, Any]) -> Any:
-    """Run a statement, prepared, and give its only row (None without one)."""
-    with prepared_cursor() as cursor:
-        cursor.execute(sql, params, prepare=True)
+    """Run a statement and give its only row (None without one)."""
+    with bound_cursor() as cursor:
+        cursor.execute(sql, params)
         return cursor.fetchone()
 
 
 def fetch_all(sql: str, params: Mapping[str, Any]) -> list[Any]:
-    """Run a statement, prepared, and give its rows."""
-    with prepared_cursor() as cursor:
-        cursor.execute(sql, params, prepare=True)
+    """Run a statement and give its rows."""
+    with bound_cursor() as cursor:
+        cursor.execute(sql, params)
         return cursor.fetchall()
 
 
