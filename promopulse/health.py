@@ -19,11 +19,9 @@ def alive(request: HttpRequest) -> JsonResponse:
 @limited_by_address("health")
 def ready(request: HttpRequest) -> JsonResponse:
     """503 only for the database or missing migrations; all else is 200 and named `degraded`."""
-    parts = {"database": _database(), "redis": _redis()}
+    parts = _of_database() | {"redis": _redis()}
     if parts["redis"] == "ok":
         parts["workers"] = _workers()
-    if parts["database"] == "ok":
-        parts["consumption"] = _consumption()
     fatal = parts["database"] != "ok"
     status = "unavailable" if fatal else "ok" if set(parts.values()) == {"ok"} else "degraded"
     response = JsonResponse({"status": status, "parts": parts}, status=503 if fatal else 200)
@@ -35,21 +33,25 @@ def ready(request: HttpRequest) -> JsonResponse:
 _migrated = False
 
 
-def _database() -> str:
-    global _migrated
+def _of_database() -> dict[str, str]:
+    """The database and what it says; it may go away between two questions."""
     try:
-        if not _migrated:
-            executor = MigrationExecutor(connection)
-            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-                return "migrations are missing"
-            _migrated = True
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW transaction_read_only")
-            if cursor.fetchone()[0] == "on":
-                return "read-only"
+        trouble = _trouble()
+        return {"database": trouble} if trouble else {"database": "ok", "consumption": _paused()}
     except (DatabaseError, InterfaceError):
-        return "unreachable"
-    return "ok"
+        return {"database": "unreachable"}
+
+
+def _trouble() -> str:
+    global _migrated
+    if not _migrated:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return "migrations are missing"
+        _migrated = True
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return "read-only" if cursor.fetchone()[0] == "on" else ""
 
 
 def _redis() -> str:
@@ -68,6 +70,6 @@ def _workers() -> str:
     return "ok" if alive else f"none seen for {doorbell.HEARTBEAT_SECONDS} s"
 
 
-def _consumption() -> str:
+def _paused() -> str:
     state = Consumption.objects.filter(pk=1, paused_at__isnull=False).first()
     return f"paused since {state.paused_at:%Y-%m-%dT%H:%M:%SZ}" if state else "ok"

@@ -84,6 +84,7 @@ def test_the_doctor_misses_the_next_month():
 
 
 def test_beat_does_its_daily_work_when_it_starts(tmp_path):
+    app.finalize()
     service = Service(app, schedule_filename=str(tmp_path / "schedule"))
     entries = service.scheduler.schedule
     assert not entries["make-months"].is_due().is_due
