@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path, re_path, reverse
 from django.utils.html import format_html
@@ -83,28 +83,23 @@ class JobAdmin(ReadOnlyAdmin):
         kind = kind_of(job)
         return self.is_theirs(request, job) and (kind is None or kind.may(request.user))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = dict(extra_context or {})
-        job = self.get_object(request, object_id)
-        if job is not None:
-            context |= {"job": job, "badge": self.badge(job), "progress": self.progress(job)}
-            context["undone"] = job.state in UNDONE
-            if self.is_theirs(request, job):
-                context["moves"] = [
-                    (f"{words}...", reverse("admin:accounts_job_move", args=[job.pk, name]))
-                    for name, (words, _says, states, _do) in MOVES.items()
-                    if job.state in states and self.may_move(request, job)
-                ]
-                if job.place.get("pieces") and job.state == State.DONE:
-                    context["file"] = reverse("admin:accounts_job_file", args=[job.pk])
-            context["links"] = [one for more in job_links for one in more(request, job)]
-        return super().change_view(request, object_id, form_url, context)
+    def page_context(self, request: HttpRequest, obj: Job) -> dict[str, Any]:
+        context = {
+            "job": obj,
+            "badge": self.badge(obj),
+            "progress": self.progress(obj),
+            "undone": obj.state in UNDONE,
+            "links": [one for more in job_links for one in more(request, obj)],
+        }
+        if self.is_theirs(request, obj):
+            context["moves"] = [
+                (f"{words}...", reverse("admin:accounts_job_move", args=[obj.pk, name]))
+                for name, (words, _says, states, _do) in MOVES.items()
+                if obj.state in states and self.may_move(request, obj)
+            ]
+            if obj.place.get("pieces") and obj.state == State.DONE:
+                context["file"] = reverse("admin:accounts_job_file", args=[obj.pk])
+        return context
 
     def file(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """What the job has made, piece by piece."""

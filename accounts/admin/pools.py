@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import path, reverse
 
 from accounts import pii
@@ -66,21 +66,12 @@ class PoolAdmin(BaseAdmin):
             *super().get_urls(),
         ]
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = dict(extra_context or {})
-        pool = self.get_object(request, object_id) if object_id else None
-        if pool is not None:
-            context["moves"] = [one for more in pool_moves for one in more(request, pool)]
-            if may_write(request):
-                url = reverse("admin:accounts_pool_members", args=[pool.pk])
-                context["moves"].insert(0, ("Paste or upload people", url))
-        return super().changeform_view(request, object_id, form_url, context)
+    def page_context(self, request: HttpRequest, obj: Pool) -> dict[str, Any]:
+        found = [one for more in pool_moves for one in more(request, obj)]
+        if may_write(request):
+            url = reverse("admin:accounts_pool_members", args=[obj.pk])
+            found.insert(0, ("Paste or upload people", url))
+        return {"moves": found}
 
     def choice_label(self, pool: Pool) -> str:
         return f"{pool.name}, {pool.user_count:,} people, pool {pool.pk}"

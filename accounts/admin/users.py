@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -105,22 +105,14 @@ class UserAdmin(BaseAdmin):
         reveal = self.admin_site.admin_view(RevealPage(self))
         return [path("<int:pk>/reveal/", reveal, name="accounts_user_reveal"), *super().get_urls()]
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = dict(extra_context or {})
-        user = self.get_object(request, object_id) if object_id else None
-        if user is not None and self.has_view_permission(request, user):
-            page = reverse("admin:accounts_user_change", args=[user.pk])
-            added = extensions.panels
-            context |= panels.context(request, user, page=page, tabs=TABS, panels=added)
-            context |= {"about": self.badge(user), "nothing": "There is nothing here."}
-            context["moves"] = self._moves(request, user)
-        return super().changeform_view(request, object_id, form_url, context)
+    def page_context(self, request: HttpRequest, obj: User) -> dict[str, Any]:
+        page = reverse("admin:accounts_user_change", args=[obj.pk])
+        return {
+            **panels.context(request, obj, page=page, tabs=TABS, panels=extensions.panels),
+            "about": self.badge(obj),
+            "nothing": "There is nothing here.",
+            "moves": self._moves(request, obj),
+        }
 
     def _moves(self, request: HttpRequest, user: User) -> list[tuple[str, str]]:
         found = [one for more in extensions.moves for one in more(request, user)]

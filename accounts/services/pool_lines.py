@@ -4,17 +4,14 @@ A line is a whole e-mail address, an id, or a client's own id (source_id). A num
 id first. Nobody is made here: who is not known is told.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from accounts import pii
 from accounts.models import PoolMembership, User
 from accounts.services import pools
-from promopulse.lib.errors import Invalid
+from promopulse.lib import uploads
 from promopulse.lib.fields import MAX_ID
 
 MOST = 20_000
@@ -24,10 +21,7 @@ JOINS, IS_IN, LEAVES, IS_OUT, UNKNOWN, TWICE = (
 )
 # Headers of columns that name people, the best first.
 _COLUMNS = ("id", "user_id", "email", "e-mail", "source_id")
-_DELIMITERS = ",;\t"
 _CHUNK = 5_000
-# With a header one more than may be brought: so many are refused, and the rest takes no memory.
-_ENOUGH = MOST + 2
 
 
 @dataclass(frozen=True)
@@ -44,30 +38,13 @@ def lines_of(content: bytes) -> list[str]:
 
     Raises Invalid.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Invalid("file", "UTF-8 is expected.") from None
-    if "\x00" in text:
-        raise Invalid("file", "NUL characters are not allowed.")
-    delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
-    try:
-        read = csv.reader(io.StringIO(text), delimiter=delimiter)
-        rows = list(islice(filter(any, read), _ENOUGH))
-    except csv.Error as error:
-        raise Invalid("file", f"Not CSV: {error}.") from None
-    header = [name.strip().lower() for name in rows[0]] if rows else []
-    places = [header.index(name) for name in _COLUMNS if name in header]
-    if places:
-        return [_first(row, places) for row in rows[1:]]
-    if all(len(row) == 1 for row in rows):
-        return [row[0] for row in rows]
-    raise Invalid("file", "A column named id, email or source_id is expected.", "no_column")
-
-
-def _first(row: list[str], places: list[int]) -> str:
-    named = (row[place] for place in places if place < len(row) and row[place].strip())
-    return next(named, "")
+    return uploads.column_of(
+        content,
+        _COLUMNS,
+        most=MOST,
+        expected="A column named id, email or source_id is expected.",
+        reason="no_column",
+    )
 
 
 def judge(pool_id: int, lines: Sequence[str], *, move: str = ADD) -> list[Line]:

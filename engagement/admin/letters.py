@@ -119,25 +119,17 @@ class DeadLetterAdmin(ByEventId):
 
     # One letter
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = dict(extra_context or {})
-        letter = self.get_object(request, object_id)
-        if letter is not None:
-            context["tries"] = shown.attempts(letter.history)
-            event = shown.shown_event(letter.payload, selectors.currency_of(letter.promotion_id))
-            context["event"] = json.dumps(event, indent=2, ensure_ascii=False)
-            if self.has_handle_permission(request):
-                context["actions"] = [
-                    (f"{_NAMES[name]}...", letter_actions.url(name, ids=str(letter.pk)))
-                    for name in states.possible(letter.state)
-                ]
-        return super().change_view(request, object_id, form_url, context)
+    def page_context(self, request: HttpRequest, obj: DeadLetterEvent) -> dict[str, Any]:
+        event = shown.shown_event(obj.payload, selectors.currency_of(obj.promotion_id))
+        possible = states.possible(obj.state) if self.has_handle_permission(request) else ()
+        return {
+            "tries": shown.attempts(obj.history),
+            "event": json.dumps(event, indent=2, ensure_ascii=False),
+            "actions": [
+                (f"{_NAMES[name]}...", letter_actions.url(name, ids=str(obj.pk)))
+                for name in possible
+            ],
+        }
 
     @admin.display(description="state", ordering="state")
     def badge(self, letter: DeadLetterEvent) -> SafeString:

@@ -205,6 +205,11 @@ class PromotionAdmin(BaseAdmin):
 
     # Pages
 
+    def page_context(self, request: HttpRequest, obj: Promotion) -> dict[str, Any]:
+        buttons = [one for more in extensions.buttons for one in more(request, obj)]
+        legal = moves.legal_moves(obj) if self.has_change_permission(request) else []
+        return pages.context(request, obj) | {"moves": [*legal, *buttons]}
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -212,17 +217,8 @@ class PromotionAdmin(BaseAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        context = dict(extra_context or {})
-        promotion = self.get_object(request, object_id) if object_id else None
-        if promotion is not None:
-            context |= pages.context(request, promotion)
-            context["moves"] = [
-                one for more in extensions.buttons for one in more(request, promotion)
-            ]
-            if self.has_change_permission(request):
-                context["moves"] = [*moves.legal_moves(promotion), *context["moves"]]
         try:
-            return super().changeform_view(request, object_id, form_url, context)
+            return super().changeform_view(request, object_id, form_url, extra_context)
         except IntegrityError:  # something chosen was deleted at the same moment
             self.message_user(request, REASONS["version_conflict"].sentence, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())

@@ -84,6 +84,29 @@ class BaseAdmin(ThemedModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
         return response
 
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """What the page of one object shows beside its fields; called for who may see it."""
+        return {}
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is not None and request.method == "POST":
+            # A form that was refused has written into it what was sent.
+            obj = self.get_object(request, str(obj.pk)) or obj
+        if obj is not None:
+            context |= self.page_context(request, obj)
+        response: HttpResponse = super().render_change_form(
+            request, context, add, change, form_url, obj
+        )
+        return response
+
 
 class ReadOnlyAdmin(BaseAdmin):
     """Facts: nobody adds, changes or deletes them by hand."""

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
@@ -81,27 +81,17 @@ class CodeBatchAdmin(ExactIdSearch, ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = dict(extra_context or {})
-        batch = self.get_object(request, object_id)
-        if batch is not None:
-            runs = batch.status == Status.RUNNING
-            context |= {
-                "batch": batch,
-                "badge": badge(batch),
-                "progress": bar(batch),
-                "runs": runs,
-                "links": results(request, batch) if batch.done else [],
-                "may_cancel": runs and may_write(request),
-                "hides_codes": not sees_codes(request),
-            }
-        return super().change_view(request, object_id, form_url, context)
+    def page_context(self, request: HttpRequest, obj: CodeBatch) -> dict[str, Any]:
+        runs = obj.status == Status.RUNNING
+        return {
+            "batch": obj,
+            "badge": badge(obj),
+            "progress": bar(obj),
+            "runs": runs,
+            "links": results(request, obj) if obj.done else [],
+            "may_cancel": runs and may_write(request),
+            "hides_codes": not sees_codes(request),
+        }
 
     @admin.display(description="book")
     def book_link(self, batch: CodeBatch) -> SafeString:

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -165,21 +165,10 @@ class CouponBookAdmin(BaseAdmin):
             *super().get_urls(),
         ]
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = dict(extra_context or {})
-        book = self.get_object(request, object_id) if object_id else None
-        if book is not None and self.has_view_permission(request, book):
-            book.judged_at = clock()
-            book.counts = selectors.counts_of([book], at=book.judged_at)[book.pk]
-            context |= book_pages.context(request, book)
-            context["moves"] = _moves(request, book)
-        return super().changeform_view(request, object_id, form_url, context)
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        obj.judged_at = clock()
+        obj.counts = selectors.counts_of([obj], at=obj.judged_at)[obj.pk]
+        return book_pages.context(request, obj) | {"moves": _moves(request, obj)}
 
 
 def _moves(request: HttpRequest, book: CouponBook) -> list[tuple[str, str]]:

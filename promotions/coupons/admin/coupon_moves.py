@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
@@ -26,6 +26,7 @@ from promotions.coupons.services import assigning, holding, redeeming
 from promotions.coupons.services.finding import clock
 from promotions.coupons.services.redeeming import Cart
 from promotions.coupons.states import Action, State
+from promotions.discounts.admin.reversing import ReversePage, ReversePlan
 
 
 def _person(words: str) -> forms.ModelChoiceField:
@@ -264,53 +265,29 @@ def _coupon(pk: int) -> Coupon:
     return get_object_or_404(Coupon.objects.select_related("book"), pk=pk)
 
 
-@dataclass(frozen=True)
-class ReversePlan:
-    redemption: CouponRedemption
-
-    @property
-    def count(self) -> int:
-        return 0 if self.redemption.is_reversed else 1
-
-    @property
-    def hash(self) -> str:
-        return plans.digest("coupons.reverse", self.redemption.pk, self.redemption.is_reversed)
-
-
-class ReversePage(PlanPage):
+class ReverseUse(ReversePage):
     """The page `.../redemptions/<redemption>/reverse/`."""
 
-    def may(self, request: HttpRequest, **named: Any) -> bool:
-        return may(request, Permission.REVERSE)
-
-    def form(self, request: HttpRequest, **named: Any) -> type[forms.Form]:
-        return MustSayWhy
+    kind = "coupons.reverse"
+    final = "A reversal stays; only another use takes it again."
 
     def plan(self, request: HttpRequest, **named: Any) -> ReversePlan:
         found = CouponRedemption.objects.select_related("reversal", "coupon")
-        redemption = found.filter(pk=named["pk"]).first()
-        if redemption is None:
-            raise Http404
-        return ReversePlan(redemption)
+        redemption = get_object_or_404(found, pk=named["pk"])
+        given_back = redemption.is_reversed
+        return ReversePlan(self.kind, redemption, given_back, not given_back)
 
-    def do(
-        self, request: HttpRequest, plan: Any, expected: str, given: dict[str, Any], **named: Any
-    ) -> Report:
-        plans.must_be(plan, expected)
-        redeeming.reverse(plan.redemption.pk, reason=given["reason"])
-        return Report("The use was given back.", self.back(**named))
+    def reverse(self, redemption: Any, given: dict[str, Any]) -> str:
+        redeeming.reverse(redemption.pk, reason=given["reason"])
+        return "The use was given back."
+
+    def words(self, request: HttpRequest, redemption: Any) -> tuple[str, str]:
+        return (
+            f"Reverse a use of {shown_code(request, redemption.coupon.code)}",
+            "The coupon has this use again, and its holder too. What is left of the "
+            "discount it granted goes back to the budget. An order id stays used.",
+        )
 
     def back(self, **named: Any) -> str:
         coupon = CouponRedemption.objects.filter(pk=named["pk"]).values_list("coupon_id", flat=True)
         return reverse("admin:coupons_coupon_change", args=[coupon[0]])
-
-    def shown(self, request: HttpRequest, plan: Any, **named: Any) -> dict[str, Any]:
-        code = shown_code(request, plan.redemption.coupon.code)
-        return {
-            "title": f"Reverse a use of {code}",
-            "says": "The coupon has this use again, and its holder too. What is left of the "
-            "discount it granted goes back to the budget. An order id stays used.",
-            "button": "Reverse",
-            "final": "A reversal stays; only another use takes it again.",
-            "lock_sign": looks.sign("lock"),
-        }

@@ -19,7 +19,7 @@ from promotions.admin.shown import changes
 from promotions.coupons import selectors
 from promotions.coupons.admin import diagram, exporting, shown
 from promotions.coupons.admin.access import may, sees_codes, shown_code
-from promotions.coupons.admin.coupon_moves import MOVES, MovePage, ReversePage, offered
+from promotions.coupons.admin.coupon_moves import MOVES, MovePage, ReverseUse, offered
 from promotions.coupons.admin.filters import BookFilter, StateFilter, chosen_book
 from promotions.coupons.guessing import guesses_limited
 from promotions.coupons.models import Coupon, CouponRedemption
@@ -116,7 +116,7 @@ class CouponAdmin(ReadOnlyAdmin):
             ),
             path(
                 "redemptions/<int:pk>/reverse/",
-                view(ReversePage(self)),
+                view(ReverseUse(self)),
                 name="coupons_coupon_reverse",
             ),
             *super().get_urls(),
@@ -126,29 +126,19 @@ class CouponAdmin(ReadOnlyAdmin):
         found: Any = super().get_object(request, object_id, from_field)
         return None if found is None else _seen_by(request, found, clock())
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = dict(extra_context or {})
-        coupon = self.get_object(request, object_id)
-        if coupon is not None and self.has_view_permission(request, coupon):
-            state = coupon.state_at(coupon.judged_at)
-            context |= {
-                "title": f"Coupon {coupon.shown}",
-                "subtitle": None,
-                "code": coupon.shown,
-                "badge": self.badge(coupon),
-                "diagram": diagram.draw(state),
-                "offered": offered(request, coupon, state),
-                "timeline": _timeline(coupon),
-                "redemptions": _redemptions(request, coupon),
-                "trail": changes(selectors.history(coupon), ROWS, "coupon."),
-            }
-        return super().change_view(request, object_id, form_url, context)
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        state = obj.state_at(obj.judged_at)
+        return {
+            "title": f"Coupon {obj.shown}",
+            "subtitle": None,
+            "code": obj.shown,
+            "badge": self.badge(obj),
+            "diagram": diagram.draw(state),
+            "offered": offered(request, obj, state),
+            "timeline": _timeline(obj),
+            "redemptions": _redemptions(request, obj),
+            "trail": changes(selectors.history(obj), ROWS, "coupon."),
+        }
 
     # How it is shown
 

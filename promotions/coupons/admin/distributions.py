@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -62,18 +62,8 @@ class DistributionAdmin(ExactIdSearch, ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = dict(extra_context or {})
-        found = self.get_object(request, object_id)
-        if found is not None:
-            context |= _context(request, found)
-        return super().change_view(request, object_id, form_url, context)
+    def page_context(self, request: HttpRequest, obj: Distribution) -> dict[str, Any]:
+        return _context(request, obj)
 
     @admin.display(description="book")
     def book_link(self, found: Distribution) -> SafeString:

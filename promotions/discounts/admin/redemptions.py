@@ -1,24 +1,24 @@
 """Redemptions: what was given, how it came about, and giving it back."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import F, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
-from accounts.roles import Permission, Reach, reach
-from promopulse.lib import money, plans
+from promopulse.lib import money
 from promopulse.lib.admin import shown as looks
-from promopulse.lib.admin.plans import MustSayWhy, PlanPage, Report
+from promopulse.lib.admin.plans import MustSayWhy
 from promopulse.lib.admin.shown import Tone
 from promopulse.lib.widgets import AmountInput
 from promotions.admin.filters import NumberFilter
 from promotions.discounts import services
 from promotions.discounts.admin.columns import GrantedAdmin, amount
+from promotions.discounts.admin.reversing import ReversePage, ReversePlan, may_reverse
 from promotions.discounts.models import Redemption
 
 
@@ -93,31 +93,17 @@ class RedemptionAdmin(GrantedAdmin):
         return looks.facts(rows) if rows else SafeString("-")
 
     def get_urls(self) -> list[Any]:
-        reverse_page = self.admin_site.admin_view(ReversePage(self))
+        reverse_page = self.admin_site.admin_view(ReverseRedemption(self))
         return [
             path("<int:pk>/reverse/", reverse_page, name="discounts_redemption_reverse"),
             *super().get_urls(),
         ]
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = dict(extra_context or {})
-        redemption = self.get_object(request, object_id) if object_id else None
-        if redemption is not None and redemption.left and may_reverse(request):
-            url = reverse("admin:discounts_redemption_reverse", args=[redemption.pk])
-            context["moves"] = [("Reverse", url)]
-        return super().changeform_view(request, object_id, form_url, context)
-
-
-def may_reverse(request: HttpRequest) -> bool:
-    """As in the API."""
-    role = getattr(request.user, "role", None)
-    return reach(Permission.REVERSE, role=role, scopes=frozenset()) is Reach.ALL
+    def page_context(self, request: HttpRequest, obj: Redemption) -> dict[str, Any]:
+        if not obj.left or not may_reverse(request):
+            return {}
+        url = reverse("admin:discounts_redemption_reverse", args=[obj.pk])
+        return {"moves": [("Reverse", url)]}
 
 
 class ReverseForm(MustSayWhy):
@@ -132,52 +118,30 @@ class ReverseForm(MustSayWhy):
     field_order = ("amount", "reason")
 
 
-@dataclass(frozen=True)
-class ReversePlan:
-    """Giving back what is left of a redemption, or part of it."""
+class ReverseRedemption(ReversePage):
+    """The page `.../<redemption>/reverse/`: all that is left of it, or part of that."""
 
-    redemption: Redemption
-
-    @property
-    def count(self) -> int:
-        return 1 if self.redemption.left else 0
-
-    @property
-    def hash(self) -> str:
-        return plans.digest("reverse", self.redemption.pk, self.redemption.reversed)
-
-
-class ReversePage(PlanPage):
-    def may(self, request: HttpRequest, **named: Any) -> bool:
-        return may_reverse(request)
+    kind = "reverse"
+    final = "A reversal stays; only another redemption grants again."
 
     def form(self, request: HttpRequest, **named: Any) -> type[forms.Form]:
         return ReverseForm
 
     def plan(self, request: HttpRequest, **named: Any) -> ReversePlan:
-        redemption = Redemption.objects.filter(pk=named["pk"]).first()
-        if redemption is None:
-            raise Http404
-        return ReversePlan(redemption)
+        redemption = get_object_or_404(Redemption, pk=named["pk"])
+        return ReversePlan(self.kind, redemption, redemption.reversed, bool(redemption.left))
 
-    def do(
-        self, request: HttpRequest, plan: Any, expected: str, given: dict[str, Any], **named: Any
-    ) -> Report:
-        plans.must_be(plan, expected)
-        done = services.reverse(plan.redemption.pk, amount=given["amount"], reason=given["reason"])
-        back = amount(done.amount, plan.redemption.currency)
-        return Report(f"{back} given back.", self.back(**named))
+    def reverse(self, redemption: Any, given: dict[str, Any]) -> str:
+        done = services.reverse(redemption.pk, amount=given["amount"], reason=given["reason"])
+        return f"{amount(done.amount, redemption.currency)} given back."
 
-    def shown(self, request: HttpRequest, plan: Any, **named: Any) -> dict[str, Any]:
-        left = amount(plan.redemption.left, plan.redemption.currency)
-        return {
-            "title": f"Reverse redemption {plan.redemption.pk}",
-            "says": f"{left} can be given back. The money returns to the budget; with the last of "
+    def words(self, request: HttpRequest, redemption: Any) -> tuple[str, str]:
+        left = amount(redemption.left, redemption.currency)
+        return (
+            f"Reverse redemption {redemption.pk}",
+            f"{left} can be given back. The money returns to the budget; with the last of "
             "it the customer may use the discount again that day. Its order id stays used.",
-            "button": "Reverse",
-            "final": "A reversal stays; only another redemption grants again.",
-            "lock_sign": looks.sign("lock"),
-        }
+        )
 
     def back(self, **named: Any) -> str:
         return reverse("admin:discounts_redemption_change", args=[named["pk"]])
