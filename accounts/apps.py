@@ -6,3 +6,6 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import checks  # noqa: F401 (registers itself)
+        from accounts.services import pool_jobs
+
+        pool_jobs.register()

@@ -57,3 +57,33 @@ class JobUndone(DomainError):
 
     def __init__(self, state: str) -> None:
         super().__init__(f"The job is {state}.", from_status=state, to_status="waiting")
+
+
+class JobUnderWay(DomainError):
+    """Of some jobs only one at a time is done."""
+
+    code = "invalid_transition"
+
+    def __init__(self) -> None:
+        words = "Another job does the same at this moment."
+        super().__init__(words, from_status="ended", to_status="waiting")
+
+
+class JobBusy(DomainError):
+    """A step is done whole or not at all; whoever wants to stop its job waits for its end."""
+
+    code = "invalid_transition"
+
+    def __init__(self) -> None:
+        words = "It is in a step that cannot be stopped halfway; try again in some seconds."
+        super().__init__(words, from_status="running", to_status="cancelled")
+
+
+class BroughtGone(DomainError):
+    """What was brought for a job is kept a week after its end."""
+
+    code = "invalid_transition"
+
+    def __init__(self) -> None:
+        words = "What was brought for it is gone: bring it again."
+        super().__init__(words, from_status="ended", to_status="waiting")

@@ -252,6 +252,7 @@ class AuditEntry(models.Model):
                 condition=Q(actor_api_key__isnull=False),
             ),
             models.Index(fields=["action", "id"], name="accounts_audit_action"),
+            models.Index(fields=["via", "id"], name="accounts_audit_via"),
         ]
         triggers = append_only()
 
@@ -297,7 +298,8 @@ class Job(models.Model):
     """Long work that somebody asked for. The row is the truth: whoever finds it undone goes on.
 
     It is done in steps, each in one transaction that also moves `done` and `place` on, so a step
-    happens once whatever becomes of its worker. `params` and `result` hold no personal data.
+    happens once whatever becomes of its worker. `params` and `result` hold no personal data. Of
+    those with the same `once` one at a time is undone.
     """
 
     class State(models.TextChoices):
@@ -313,6 +315,7 @@ class Job(models.Model):
         User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     request_id = models.CharField(max_length=128, blank=True)
+    once = models.CharField(max_length=100, null=True, help_text="What it alone may do now.")
     params = models.JSONField(default=dict)
     state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
     done = models.PositiveBigIntegerField(default=0)
@@ -335,6 +338,9 @@ class Job(models.Model):
                 name="accounts_job_finished_iff_timed",
                 condition=Q(state__in=["waiting", "running"], finished_at=None)
                 | Q(state__in=["done", "failed", "cancelled"], finished_at__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["once"], name="accounts_job_once", condition=Q(finished_at=None)
             ),
         ]
         indexes = [
@@ -362,3 +368,22 @@ class JobFile(models.Model):
 
     def __str__(self) -> str:
         return f"Piece {self.number} of job {self.job_id}"
+
+
+class JobInput(models.Model):
+    """Rows that somebody brought for a job, as a JSON list: gone with the step that takes them.
+
+    Of a job that ended before it took them all they are kept a week, so that it can go on.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="brought")
+    number = models.PositiveSmallIntegerField()
+    rows = EncryptedText()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="accounts_jobinput_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"Rows {self.number} of job {self.job_id}"

@@ -29,6 +29,12 @@ EXPIRING = {
         "job_id IN (SELECT id FROM accounts_job"
         " WHERE finished_at <= clock_timestamp() - %(files_kept)s::interval)",
     ),
+    "job_input": _Expiring(
+        "accounts_jobinput",
+        "id",
+        "job_id IN (SELECT id FROM accounts_job"
+        " WHERE finished_at <= clock_timestamp() - %(files_kept)s::interval)",
+    ),
     "sessions": _Expiring("django_session", "session_key", "expire_date <= clock_timestamp()"),
 }
 

@@ -11,6 +11,8 @@ from engagement.rebuild import rebuild
 from promopulse.lib import plans, sql
 
 CHECK, REBUILD = "stats_check", "stats_rebuild"
+# Both read all facts while counting waits: one at a time is enough.
+ONCE = "stats"
 TITLES = {CHECK: "Check the stats against the facts", REBUILD: "Rebuild the stats"}
 
 # Never a count: what the database's own statistics say of every month.
@@ -63,9 +65,16 @@ def plan(kind: str) -> StatsPlan:
 
 
 def start(made: StatsPlan, *, expect_plan: str | None, reason: str = "") -> Job:
-    """Let a worker do what was planned. Raises PlanChanged."""
+    """Let a worker do what was planned: two who ask at the same moment have one job of it.
+
+    Raises PlanChanged, also where the other one wants the other kind.
+    """
     plans.must_be(made, expect_plan)
-    return jobs.start(made.kind, title=TITLES[made.kind], params={"reason": reason}, total=1)
+    params = {"reason": reason}
+    job = jobs.start(made.kind, title=TITLES[made.kind], params=params, total=1, once=ONCE)
+    if job.kind != made.kind:
+        raise plans.changed(plan(made.kind))
+    return job
 
 
 def step(job: Job) -> bool:
@@ -85,7 +94,7 @@ def step(job: Job) -> bool:
 
 
 def register() -> None:
-    def may(user: Any) -> bool:
+    def may(user: Any, _job: Job) -> bool:
         return bool(user.has_perm("engagement.change_eventstat"))
 
     for kind in TITLES:

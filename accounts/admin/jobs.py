@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import jobs
+from accounts.admin import by_jobs
 from accounts.admin.extensions import job_links
 from accounts.jobs.kinds import kind_of, names
 from accounts.jobs.services import UNDONE
@@ -74,14 +75,15 @@ class JobAdmin(ReadOnlyAdmin):
         ]
 
     def is_theirs(self, request: HttpRequest, job: Job) -> bool:
-        """Whose job it is: they and admins get its file and may stop it."""
+        """Whose job it is: theirs, or anybody's to an admin."""
         user = request.user
         return bool(user.is_superuser) or job.actor_id == user.pk
 
-    def may_move(self, request: HttpRequest, job: Job) -> bool:
-        """Whose job it is, while they may do what it does: a role can have been taken away."""
+    def may_have(self, request: HttpRequest, job: Job) -> bool:
+        """Who gets its file, and may stop it or take it up: whose it is, while they may do what it
+        does. A role can have been taken away."""
         kind = kind_of(job)
-        return self.is_theirs(request, job) and (kind is None or kind.may(request.user))
+        return self.is_theirs(request, job) and (kind is None or kind.may(request.user, job))
 
     def page_context(self, request: HttpRequest, obj: Job) -> dict[str, Any]:
         context = {
@@ -89,13 +91,14 @@ class JobAdmin(ReadOnlyAdmin):
             "badge": self.badge(obj),
             "progress": self.progress(obj),
             "undone": obj.state in UNDONE,
+            "said": obj.error or by_jobs.sentence(obj),
             "links": [one for more in job_links for one in more(request, obj)],
         }
-        if self.is_theirs(request, obj):
+        if self.may_have(request, obj):
             context["moves"] = [
                 (f"{words}...", reverse("admin:accounts_job_move", args=[obj.pk, name]))
                 for name, (words, _says, states, _do) in MOVES.items()
-                if obj.state in states and self.may_move(request, obj)
+                if obj.state in states
             ]
             if obj.place.get("pieces") and obj.state == State.DONE:
                 context["file"] = reverse("admin:accounts_job_file", args=[obj.pk])
@@ -104,7 +107,7 @@ class JobAdmin(ReadOnlyAdmin):
     def file(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """What the job has made, piece by piece."""
         job = get_object_or_404(Job, pk=pk)
-        if not self.is_theirs(request, job):
+        if not self.may_have(request, job):
             raise PermissionDenied
         kind = kind_of(job)
         first = JobFile.objects.filter(job=job, number=0).exists()
@@ -145,7 +148,7 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description="outcome")
     def outcome(self, job: Job) -> str:
         told = [f"{name.replace('_', ' ')}: {value}" for name, value in job.result.items()]
-        return job.error or "; ".join(told) or "-"
+        return job.error or by_jobs.sentence(job) or "; ".join(told) or "-"
 
 
 def _pieces(job: Job) -> Iterator[str]:
@@ -181,7 +184,7 @@ class JobMoves(PlanPage):
 
     def may(self, request: HttpRequest, **named: Any) -> bool:
         job = get_object_or_404(Job, pk=named["pk"])
-        return self.admin.may_move(request, job)  # type: ignore[attr-defined]
+        return self.admin.may_have(request, job)  # type: ignore[attr-defined]
 
     def plan(self, request: HttpRequest, **named: Any) -> _Plan:
         return _Plan(named["name"], get_object_or_404(Job, pk=named["pk"]))

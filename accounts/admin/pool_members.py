@@ -7,10 +7,13 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from accounts.models import Pool
+from accounts import jobs
+from accounts.admin.by_jobs import left_to, sentences
+from accounts.admin.extensions import job_links
+from accounts.models import Job, Pool
 from accounts.principals import reach_of
 from accounts.roles import Permission, Reach
-from accounts.services import pool_lines
+from accounts.services import pool_jobs, pool_lines
 from accounts.services.pool_lines import ADD, REMOVE
 from promopulse.lib.admin.plans import Report
 from promopulse.lib.admin.rows import Judged, Row, RowsForm, RowsPage
@@ -63,20 +66,19 @@ class MembersPage(RowsPage):
     def judged(self, rows: list[str], options: dict[str, str], **named: Any) -> Judged:
         found = pool_lines.judge(named["pk"], rows, move=options["move"])
         verdicts = [
-            Row(number, line.text, *_told(line.verdict))
+            Row(number, line.text, *_told(line.verdict), names=line.user_id)
             for number, line in enumerate(found, start=1)
         ]
-        return Judged(verdicts, ("pool", named["pk"], options["move"]))
+        return Judged(verdicts, ("pool", named["pk"], options["move"]), found)
 
     def take(
         self, request: HttpRequest, judged: Judged, options: dict[str, str], **named: Any
     ) -> Report:
-        rows = [row.text for row in judged.rows]
-        moved = pool_lines.take(
-            named["pk"], pool_lines.judge(named["pk"], rows, move=options["move"])
-        )
-        done = "put into" if options["move"] == ADD else "taken out of"
-        return Report(f"{plural(moved, 'person', 'people')} {done} the pool.", self.back(**named))
+        move = options["move"]
+        if jobs.is_large(judged.count):
+            return left_to(pool_jobs.start(named["pk"], judged.found, move=move, plan=judged.hash))
+        moved = pool_lines.move(named["pk"], pool_lines.moving(judged.found), move)
+        return Report(_said(move, moved), self.back(**named))
 
     def back(self, **named: Any) -> str:
         return reverse("admin:accounts_pool_change", args=[named["pk"]])
@@ -88,6 +90,25 @@ class MembersPage(RowsPage):
             "says": "Each line gets its verdict before anything is changed.",
             "button": _button(judged) if judged else "",
         }
+
+
+def _said(move: str, moved: int) -> str:
+    done = "put into" if move == ADD else "taken out of"
+    return f"{plural(moved, 'person', 'people')} {done} the pool."
+
+
+def _of_job(job: Job) -> str:
+    return _said(job.params["move"], job.result["moved"])
+
+
+def _pool_of(request: HttpRequest, job: Job) -> list[tuple[str, str]]:
+    if job.kind != pool_jobs.KIND:
+        return []
+    return [("The pool", reverse("admin:accounts_pool_change", args=[job.params["pool_id"]]))]
+
+
+sentences[pool_jobs.KIND] = _of_job
+job_links.append(_pool_of)
 
 
 def _button(judged: Judged) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import Job
+from promopulse.lib.errors import PermissionDenied
 
 
 class Later(Exception):
@@ -19,7 +20,8 @@ class Kind:
     it raises ends the job, anything else is tried again. A step that finds its work called off
     makes the job's state cancelled itself. `file` is the name of the file it makes. `cancel` and
     `again` are told, in the transaction of the move, of a job that is stopped or taken up. `may`
-    says who stops one or takes it up, of those whose it is: who may do now what it does.
+    says who may do now what it does: who may not neither stops it, nor takes it up, nor gets its
+    file, even where it is their own. `takes_rows`: it cannot go on without what was brought for it.
     """
 
     name: str
@@ -27,7 +29,8 @@ class Kind:
     file: str = ""
     cancel: Callable[[Job, str], object] | None = None
     again: Callable[[Job], object] | None = None
-    may: Callable[[Any], bool] = lambda _user: True
+    may: Callable[[Any, Job], bool] = lambda _user, _job: True
+    takes_rows: bool = False
 
 
 _kinds: dict[str, Kind] = {}
@@ -44,3 +47,13 @@ def names() -> list[str]:
 def kind_of(job: Job) -> Kind | None:
     """None for a kind that this version does not know."""
     return _kinds.get(job.kind)
+
+
+def still_may(job: Job) -> None:
+    """For a step that does its work in the name of who asked for it.
+
+    Raises PermissionDenied where they may not do it any more; what no person asked for goes on.
+    """
+    kind = _kinds[job.kind]
+    if job.actor is not None and not kind.may(job.actor, job):
+        raise PermissionDenied("Who asked for it may not do this any more.")

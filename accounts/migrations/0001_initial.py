@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'audit entries',
-                'indexes': [models.Index(fields=['object_type', 'object_id', 'id'], name='accounts_audit_object'), models.Index(fields=['request_id'], name='accounts_audit_request'), models.Index(fields=['actor_user', 'id'], name='accounts_audit_actor'), models.Index(condition=models.Q(('actor_api_key__isnull', False)), fields=['actor_api_key', 'id'], name='accounts_audit_key'), models.Index(fields=['action', 'id'], name='accounts_audit_action')],
+                'indexes': [models.Index(fields=['object_type', 'object_id', 'id'], name='accounts_audit_object'), models.Index(fields=['request_id'], name='accounts_audit_request'), models.Index(fields=['actor_user', 'id'], name='accounts_audit_actor'), models.Index(condition=models.Q(('actor_api_key__isnull', False)), fields=['actor_api_key', 'id'], name='accounts_audit_key'), models.Index(fields=['action', 'id'], name='accounts_audit_action'), models.Index(fields=['via', 'id'], name='accounts_audit_via')],
             },
         ),
         pgtrigger.migrations.AddTrigger(
@@ -169,6 +169,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(max_length=40)),
                 ('title', models.CharField(max_length=200)),
                 ('request_id', models.CharField(blank=True, max_length=128)),
+                ('once', models.CharField(help_text='What it alone may do now.', max_length=100, null=True)),
                 ('params', models.JSONField(default=dict)),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='waiting', max_length=9)),
                 ('done', models.PositiveBigIntegerField(default=0)),
@@ -194,6 +195,15 @@ class Migration(migrations.Migration):
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pieces', to='accounts.job')),
             ],
         ),
+        migrations.CreateModel(
+            name='JobInput',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveSmallIntegerField()),
+                ('rows', accounts.fields.EncryptedText()),
+                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='brought', to='accounts.job')),
+            ],
+        ),
         migrations.AddIndex(
             model_name='job',
             index=models.Index(condition=models.Q(('finished_at', None)), fields=['id'], name='accounts_job_undone'),
@@ -205,6 +215,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='job',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ['waiting', 'running'])), models.Q(('finished_at__isnull', False), ('state__in', ['done', 'failed', 'cancelled'])), _connector='OR'), name='accounts_job_finished_iff_timed'),
+        ),
+        migrations.AddConstraint(
+            model_name='job',
+            constraint=models.UniqueConstraint(condition=models.Q(('finished_at', None)), fields=('once',), name='accounts_job_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='jobinput',
+            constraint=models.UniqueConstraint(fields=('job', 'number'), name='accounts_jobinput_once'),
         ),
         migrations.AddConstraint(
             model_name='jobfile',

@@ -69,16 +69,17 @@ def judge(pool_id: int, lines: Sequence[str], *, move: str = ADD) -> list[Line]:
     return judged
 
 
-def take(pool_id: int, judged: Sequence[Line]) -> int:
-    """Do what was judged; how many moved. Raises NotFound."""
-    joining = [line.user_id for line in judged if line.verdict == JOINS and line.user_id]
-    leaving = [line.user_id for line in judged if line.verdict == LEAVES and line.user_id]
-    moved = 0
-    if joining:
-        moved += pools.add_users(pool_id, user_ids=joining)[1].moved
-    if leaving:
-        moved += pools.remove_users(pool_id, user_ids=leaving)[1].moved
-    return moved
+def moving(judged: Sequence[Line]) -> list[int]:
+    """Who would join or leave, by id."""
+    return sorted(
+        line.user_id for line in judged if line.verdict in (JOINS, LEAVES) and line.user_id
+    )
+
+
+def move(pool_id: int, user_ids: Sequence[int], what: str) -> int:
+    """Let them join (ADD) or leave (REMOVE); how many moved. Raises NotFound."""
+    change = pools.add_users if what == ADD else pools.remove_users
+    return change(pool_id, user_ids=user_ids)[1].moved
 
 
 class _Known:

@@ -1,6 +1,7 @@
 """Jobs: each step once, whatever becomes of the worker; progress, cancel, begin again."""
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,12 +11,13 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import jobs
-from accounts.errors import JobClosed, JobUndone
-from accounts.jobs import kinds, running
+from accounts.errors import JobClosed, JobUnderWay, JobUndone
+from accounts.jobs import kinds, running, services
 from accounts.jobs.services import ring
-from accounts.models import AuditEntry, Job, JobFile
+from accounts.models import AuditEntry, Job, JobFile, User
 from accounts.pruning import prune_expired
 from accounts.tests.factories import UserFactory
+from accounts.tests.threads import together
 from promopulse.lib.errors import NotFound, PermissionDenied
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -250,3 +252,65 @@ def test_files_go_after_a_week(toy):
     _client, admin = logged_in("admin")
     Job.objects.update(actor=admin)
     assert _client.get(f"{LIST}{job.pk}/file/").status_code == 404
+
+
+def test_of_those_asked_for_at_one_moment_one_is_begun(toy):
+    def asked():
+        return jobs.start("toy", title="Count", params={}, total=3, once="count", rows=[1]).pk
+
+    assert len(set(together(*[asked] * 6))) == 1
+    job = Job.objects.get()
+    assert (job.brought.count(), AuditEntry.objects.filter(action="job.start").count()) == (1, 1)
+    running.run(job.pk)
+    assert asked() != job.pk, "another one, once it is done"
+
+
+def test_it_is_not_taken_up_while_another_does_the_same(toy):
+    first = begun(once="count")
+    jobs.cancel(first.pk)
+    second = begun(once="count")
+    with pytest.raises(JobUnderWay):
+        jobs.again(first.pk)
+    assert fresh(first).state == "cancelled"
+    jobs.cancel(second.pk)
+    jobs.again(first.pk)
+    running.run(first.pk)
+    assert fresh(first).state == "done"
+
+
+def test_nobody_waits_for_a_long_step_to_stop_its_job(toy, monkeypatch):
+    monkeypatch.setattr(services, "WAIT_MS", 100)
+    client, user = logged_in("marketer")
+    job = begun()
+    Job.objects.update(actor=user)
+    plan = client.get(f"{LIST}{job.pk}/cancel/").context["plan"].hash
+    answers = []
+
+    def busy(_job):
+        def stop():
+            answers.append(client.post(f"{LIST}{job.pk}/cancel/", {"plan": plan}))
+
+        together(stop)
+
+    toy[:] = [busy]
+    # The page of the plan is judged by the state, which a worker has changed by then.
+    monkeypatch.setattr(running, "_CLAIM", running._CLAIM.replace("state = 'running', ", ""))
+    running.run(job.pk)
+    assert said(answers[0])[-1].startswith("It is in a step that cannot be stopped halfway")
+    assert (fresh(job).state, fresh(job).done) == ("done", 3)
+
+
+def test_its_file_is_not_for_who_lost_the_role(toy, monkeypatch):
+    kind = kinds._kinds["toy"]
+    may = replace(kind, may=lambda user, _job: user.role == "marketer")
+    monkeypatch.setitem(kinds._kinds, "toy", may)
+    client, user = logged_in("marketer")
+    job = begun()
+    Job.objects.update(actor=user)
+    running.run(job.pk)
+    address = f"{LIST}{job.pk}/file/"
+    assert client.get(address).status_code == 200
+    assert address in client.get(f"{LIST}{job.pk}/change/").content.decode()
+    User.objects.filter(pk=user.pk).update(role="viewer")
+    assert client.get(address).status_code == 403
+    assert address not in client.get(f"{LIST}{job.pk}/change/").content.decode()

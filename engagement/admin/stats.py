@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
+from accounts.admin.by_jobs import left_to
 from engagement import rebuild_job
 from engagement.admin.facts import InCurrency
 from engagement.admin.on_promotions import steps_of
@@ -120,8 +121,7 @@ class StatsPage(PlanPage):
         self, request: HttpRequest, plan: Any, expected: str, given: dict[str, Any], **named: Any
     ) -> Report:
         job = rebuild_job.start(plan, expect_plan=expected, reason=given["reason"])
-        words = "A job does it. You can leave this page meanwhile."
-        return Report(words, reverse("admin:accounts_job_change", args=[job.pk]))
+        return left_to(job)
 
     def back(self, **named: Any) -> str:
         return reverse("admin:engagement_eventstat_changelist")

@@ -62,7 +62,7 @@ def step(job: Job) -> bool:
 
 
 def register() -> None:
-    def may(user: Any) -> bool:
+    def may(user: Any, _job: Job) -> bool:
         return bool(user.has_perm("engagement.change_deadletterevent"))
 
     jobs.register(jobs.Kind(KIND, step, may=may))

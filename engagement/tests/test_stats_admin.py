@@ -1,12 +1,17 @@
 """The stats in the admin: rates by hour, a check against the facts, and the rebuild."""
 
+from dataclasses import replace
+
 import pytest
 from django.db import connection, connections
 
 from accounts.jobs import running
 from accounts.models import AuditEntry, Job
+from accounts.tests.threads import together
+from engagement import rebuild_job
 from engagement.models import EventStat
 from engagement.tests.factories import event, send_and_process
+from promopulse.lib.errors import PlanChanged
 from promotions.tests.admin_pages import logged_in
 from promotions.tests.factories import ActivePromotionFactory
 from subscriptions.tests.factories import SubscriptionFactory
@@ -98,6 +103,19 @@ def test_one_at_a_time(ops, subscription):
     page = words(ops.get(REBUILD))
     assert "There is nothing to do" in page
     assert f"/admin/accounts/job/{Job.objects.get().pk}/change/" in page
+
+
+def test_two_at_the_same_moment_are_one_job(ops, subscription):
+    made = rebuild_job.plan("stats_check")
+
+    def asked():
+        return rebuild_job.start(made, expect_plan=made.hash).pk
+
+    assert len(set(together(*[asked] * 4))) == 1
+    assert Job.objects.count() == 1
+    with pytest.raises(PlanChanged):  # planned before the check was begun
+        rebuild_job.start(replace(made, kind="stats_rebuild"), expect_plan=None)
+    assert Job.objects.count() == 1
 
 
 @pytest.mark.parametrize("role", ["viewer", "marketer"])

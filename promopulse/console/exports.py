@@ -10,7 +10,6 @@ from accounts import jobs
 from accounts.jobs.running import append_to_file
 from accounts.models import Job
 from promopulse.lib.admin import BaseAdmin, export
-from promopulse.lib.errors import PermissionDenied
 
 KIND = "export"
 
@@ -31,10 +30,9 @@ def start(model_admin: BaseAdmin, request: HttpRequest) -> Job:
 
 def step(job: Job) -> bool:
     """One page of rows. Raises PermissionDenied for somebody who no longer sees the list."""
-    model_admin: Any = admin.site._registry[apps.get_model(job.params["model"])]
+    model_admin = _list_of(job)
     request = _as_sent(job)
-    if not model_admin.has_view_permission(request):
-        raise PermissionDenied("Who asked for it may not see this list any more.")
+    jobs.still_may(job)
     rows = export.rows_of(model_admin, request)
     found = export.page_after(model_admin, rows, export.key_from(job.place.get("after")))
     if not job.place:
@@ -49,6 +47,17 @@ def step(job: Job) -> bool:
     return more
 
 
+def _list_of(job: Job) -> Any:
+    return admin.site._registry[apps.get_model(job.params["model"])]
+
+
+def _may(user: Any, job: Job) -> bool:
+    """Who sees the list may have the rows of it."""
+    asks = HttpRequest()
+    asks.user = user
+    return bool(_list_of(job).has_view_permission(asks))
+
+
 def _as_sent(job: Job) -> HttpRequest:
     """The request of the list, as it was made."""
     request = HttpRequest()
@@ -60,4 +69,4 @@ def _as_sent(job: Job) -> HttpRequest:
 
 
 def register() -> None:
-    jobs.register(jobs.Kind(KIND, step, file="export.csv"))
+    jobs.register(jobs.Kind(KIND, step, file="export.csv", may=_may))

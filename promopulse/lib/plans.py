@@ -30,4 +30,9 @@ def digest(action: str, *facts: Any) -> str:
 def must_be(plan: Plan, expected: str | None) -> None:
     """Raises PlanChanged unless `expected` is the plan's hash; None expects nothing."""
     if expected is not None and expected != plan.hash:
-        raise PlanChanged(count=plan.count, plan=plan.hash)
+        raise changed(plan)
+
+
+def changed(now: Plan) -> PlanChanged:
+    """The refusal of a plan that is another one now."""
+    return PlanChanged(count=now.count, plan=now.hash)

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts import audit
 from accounts.admin.users import TABS as USER_TABS
 from accounts.jobs import running
 from accounts.models import Job, User
@@ -161,7 +162,7 @@ def test_this_filter_is_exported(monkeypatch):
     PromotionFactory.create_batch(2)
     running = ActivePromotionFactory.create_batch(5, budget=10)
     page = client.get(reverse("admin:promotions_promotion_changelist"), {"status": "active"})
-    link = re.search(r'href="([^"]+export/[^"]*)"', page.content.decode())[1]
+    link = re.search(r'method="post" action="([^"]+export/[^"]*)"', page.content.decode())[1]
     assert link.endswith("export/?status=active")
     rows = exported(client, "promotions_promotion", status="active")
     assert [int(row["id"]) for row in rows] == sorted((one.pk for one in running), reverse=True)
@@ -194,7 +195,16 @@ def test_many_rows_are_exported_by_a_job(monkeypatch):
     client, user = logged_in("marketer")
     running_now = ActivePromotionFactory.create_batch(5)
     PromotionFactory()
-    answer = client.get(reverse("admin:promotions_promotion_export"), {"status": "active"})
+    address = f"{reverse('admin:promotions_promotion_export')}?status=active"
+    followed = client.get(address, follow=True)
+    assert followed.redirect_chain[0][0].endswith("/promotion/?status=active")
+    assert "press Export" in followed.content.decode()
+    forged = Client(enforce_csrf_checks=True)
+    forged.force_login(user)
+    assert forged.post(address).status_code == 403
+    assert not Job.objects.exists()
+
+    answer = client.post(address)
     job = Job.objects.get()
     assert answer["Location"] == reverse("admin:accounts_job_change", args=[job.pk])
     running.run(job.pk)
@@ -208,11 +218,27 @@ def test_many_rows_are_exported_by_a_job(monkeypatch):
 def test_an_export_ends_with_the_right_to_it(monkeypatch):
     monkeypatch.setattr("promopulse.lib.admin.export.AT_ONCE", 0)
     client, user = logged_in("ops")
-    client.get(reverse("admin:accounts_user_export"))
+    client.post(reverse("admin:accounts_user_export"))
     User.objects.filter(pk=user.pk).update(role="customer")
     running.run(Job.objects.get().pk)
     job = Job.objects.get()
     assert (job.state, job.pieces.count()) == ("failed", 0)
+
+
+def test_a_file_ends_with_the_right_to_its_list(monkeypatch):
+    monkeypatch.setattr("promopulse.lib.admin.export.AT_ONCE", 0)
+    client, user = logged_in("ops")
+    audit.record("user.update", user, after={"role": "ops"})
+    client.post(reverse("admin:accounts_auditentry_export"))
+    job = Job.objects.get()
+    running.run(job.pk)
+    address = reverse("admin:accounts_job_file", args=[job.pk])
+    assert client.get(address).status_code == 200
+    User.objects.filter(pk=user.pk).update(role="marketer")  # who still sees jobs, but no audit
+    page = client.get(reverse("admin:accounts_job_change", args=[job.pk]))
+    assert page.status_code == 200
+    assert address not in page.content.decode()
+    assert client.get(address).status_code == 403
 
 
 def test_no_job_keeps_an_address(monkeypatch):

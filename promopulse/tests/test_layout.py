@@ -19,6 +19,7 @@ OUR_APPS = {
         "IdempotencyRecord",
         "Job",
         "JobFile",
+        "JobInput",
     },
     "promotions": {"Promotion", "PromotionTarget", "Budget", "BudgetEntry", "Edition"},
     "discounts": {

@@ -6,6 +6,8 @@ class CouponsConfig(AppConfig):
     label = "coupons"
 
     def ready(self) -> None:
-        from promotions.coupons.services import batch_jobs
+        from promotions.coupons.services import batch_jobs, distribution_jobs, upload_jobs
 
         batch_jobs.register()
+        upload_jobs.register()
+        distribution_jobs.register()

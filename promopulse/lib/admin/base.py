@@ -65,7 +65,7 @@ class BaseAdmin(ThemedModelAdmin):
     ) -> HttpResponse:
         context = dict(extra_context or {})
         if self.export_columns:
-            context["export_url"] = export.url(self.model, request.GET.urlencode())
+            context["export_form"] = export.url(self.model, request.GET.urlencode())
         response: HttpResponse = super().changelist_view(request, context)
         return response
 

@@ -42,7 +42,7 @@ def url(model: type[Model], query: str) -> str:
 
 
 class View:
-    """`.../export/?<the list's filters>`."""
+    """`.../export/?<the list's filters>`. What starts a job is sent, never followed."""
 
     def __init__(self, model_admin: "BaseAdmin") -> None:
         self.admin = model_admin
@@ -53,7 +53,12 @@ class View:
         rows = rows_of(self.admin, request)
         # A search can hold an address, which no job may keep; it finds few rows anyway.
         if "@" not in request.GET.get("q", "") and is_long(rows):
-            return HttpResponseRedirect(self.admin.admin_site.export_as_job(self.admin, request))
+            if request.method == "POST":
+                job_page = self.admin.admin_site.export_as_job(self.admin, request)
+                return HttpResponseRedirect(job_page)
+            self.admin.message_user(request, "A job writes so many rows: press Export.", "warning")
+            name = f"{self.admin.opts.app_label}_{self.admin.opts.model_name}_changelist"
+            return HttpResponseRedirect(f"{reverse(f'admin:{name}')}?{request.GET.urlencode()}")
         return StreamingHttpResponse(
             lines(self.admin, rows),
             content_type="text/csv; charset=utf-8",

@@ -44,21 +44,26 @@ class RowsForm(forms.Form):
 
 @dataclass(frozen=True)
 class Row:
-    """One row of what was brought, and what would become of it; `number` counts from 1."""
+    """One row of what was brought, and what would become of it; `number` counts from 1.
+
+    `names` is the id of what the row stands for, where it only names something.
+    """
 
     number: int
     text: str
     verdict: str
     is_taken: bool
     detail: str = ""
+    names: int | None = None
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What would be done: the rows that can be taken."""
+    """What would be done: the rows that can be taken. `found` is what the service judged."""
 
     rows: Sequence[Row]
     facts: tuple[Any, ...]
+    found: Any
 
     @property
     def count(self) -> int:
@@ -66,7 +71,7 @@ class Judged:
 
     @property
     def hash(self) -> str:
-        verdicts = [(row.text, row.verdict) for row in self.rows]
+        verdicts = [(row.text, row.verdict, row.names) for row in self.rows]
         return plans.digest("rows", *self.facts, verdicts)
 
     @property

@@ -2,23 +2,27 @@
 
 import secrets
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts import jobs
+from accounts.admin.by_jobs import left_to
 from accounts.models import Pool, User
+from promopulse.lib import plans
 from promopulse.lib.admin import shown as looks
 from promopulse.lib.admin import whole_id
-from promopulse.lib.admin.asked import AskedPage
+from promopulse.lib.admin.asked import ASKED, AskedPage
 from promopulse.lib.admin.plans import Report
 from promopulse.lib.admin.shown import plural
 from promopulse.lib.widgets import AmountInput, AutocompleteOne, Select
 from promotions.coupons import rules, sharing
 from promotions.coupons.admin.access import may_write
 from promotions.coupons.models import CouponBook, Distribution
-from promotions.coupons.services import distributing
+from promotions.coupons.services import distributing, distribution_jobs
 from promotions.coupons.services.distributing import Plan
 
 # People named on a page; the rest are counted.
@@ -76,6 +80,22 @@ def _arguments(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def address_of(params: dict[str, Any]) -> str:
+    """The plan that a job was to carry out, as it is now."""
+    asked = params["asked"]
+    each = asked["coupons_per_user"] is not None
+    query = {
+        ASKED: 1,
+        "pool": params["pool_id"],
+        "book": asked["book_id"],
+        "mode": asked["mode"],
+        "counted": "each" if each else "all",
+        "how_many": asked["coupons_per_user"] if each else asked["count"],
+        "seed": asked["seed"],
+    }
+    return f"{reverse('admin:coupons_distribution_distribute')}?{urlencode(query)}"
+
+
 class DistributePage(AskedPage):
     """The page `.../distribution/distribute/`; a pool or a book may be named in the address."""
 
@@ -110,16 +130,20 @@ class DistributePage(AskedPage):
         given: dict[str, Any],
         **named: Any,
     ) -> Report:
+        plan, reason = self.planned(request, asked), given["reason"]
+        if jobs.is_large(plan.count):
+            plans.must_be(plan, expected)
+            names = f"{asked['book']} to {asked['pool']}"
+            return left_to(
+                distribution_jobs.start(plan, _arguments(asked), names=names, reason=reason)
+            )
         done = distributing.distribute(
-            asked["pool"].pk, expect_plan=expected, reason=given["reason"], **_arguments(asked)
+            asked["pool"].pk, expect_plan=expected, reason=reason, **_arguments(asked)
         )
         made: Any = done.distribution
-        words = (
-            f"{plural(made.assigned, 'coupon')} given to {plural(made.users, 'person', 'people')}."
-        )
         undo = reverse("admin:coupons_distribution_undo", args=[made.pk])
         page = reverse("admin:coupons_distribution_change", args=[made.pk])
-        return Report(words, page, undo=undo)
+        return Report(given_words(made.assigned, made.users), page, undo=undo)
 
     def asking(self, request: HttpRequest, question: forms.Form, **named: Any) -> dict[str, Any]:
         return {
@@ -167,6 +191,10 @@ class DistributePage(AskedPage):
         if chosen["pool"] is not None:
             return reverse("admin:accounts_pool_change", args=[chosen["pool"]])
         return reverse("admin:coupons_distribution_changelist")
+
+
+def given_words(coupons: int, people: int) -> str:
+    return f"{plural(coupons, 'coupon')} given to {plural(people, 'person', 'people')}."
 
 
 def _share(shares: dict[int, int]) -> str:

@@ -11,6 +11,8 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts import jobs
+from accounts.admin.by_jobs import left_to
 from promopulse.lib import plans
 from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin
 from promopulse.lib.admin import shown as looks
@@ -20,7 +22,7 @@ from promotions.coupons.admin import exporting
 from promotions.coupons.admin.access import may_write, shown_code
 from promotions.coupons.admin.distributing import DistributePage, people, skipped_table
 from promotions.coupons.models import Coupon, Distribution
-from promotions.coupons.services import distributing
+from promotions.coupons.services import distributing, distribution_jobs
 
 SHOWN = 50
 
@@ -127,6 +129,10 @@ class UndoPlan:
         return plans.digest("coupons.undo", self.distribution.pk, undone)
 
 
+def taken_back_words(coupons: int) -> str:
+    return f"{plural(coupons, 'coupon')} taken back."
+
+
 class UndoPage(PlanPage):
     """The page `.../<distribution>/undo/`."""
 
@@ -144,8 +150,10 @@ class UndoPage(PlanPage):
         self, request: HttpRequest, plan: Any, expected: str, given: dict[str, Any], **named: Any
     ) -> Report:
         plans.must_be(plan, expected)
+        if jobs.is_large(plan.count):
+            return left_to(distribution_jobs.start_undo(plan.distribution, reason=given["reason"]))
         done = distributing.undo(plan.distribution.pk, reason=given["reason"])
-        return Report(f"{plural(done.assigned, 'coupon')} taken back.", self.back(**named))
+        return Report(taken_back_words(done.assigned), self.back(**named))
 
     def back(self, **named: Any) -> str:
         return reverse("admin:coupons_distribution_change", args=[named["pk"]])

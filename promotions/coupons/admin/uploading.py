@@ -7,6 +7,8 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
+from accounts import jobs
+from accounts.admin.by_jobs import left_to
 from promopulse.lib.admin.plans import Report
 from promopulse.lib.admin.rows import Judged, Row, RowsForm, RowsPage
 from promopulse.lib.admin.shown import plural
@@ -14,7 +16,7 @@ from promopulse.lib.widgets import AmountInput
 from promotions.coupons import reading, rules
 from promotions.coupons.admin.access import may_write
 from promotions.coupons.models import CouponBook
-from promotions.coupons.services import uploading
+from promotions.coupons.services import upload_jobs, uploading
 
 _VERDICTS = {
     uploading.CREATED: "New",
@@ -68,21 +70,21 @@ class UploadPage(RowsPage):
             )
             for one in found.verdicts
         ]
-        return Judged(verdicts, ("coupons.upload", named["pk"], uses))
+        return Judged(verdicts, ("coupons.upload", named["pk"], uses), found.verdicts)
 
     def take(
         self, request: HttpRequest, judged: Judged, options: dict[str, str], **named: Any
     ) -> Report:
+        uses = _uses(options)
+        if jobs.is_large(judged.count):
+            return left_to(
+                upload_jobs.start(named["pk"], judged.found, max_redemptions=uses, plan=judged.hash)
+            )
         new = [row.text for row in judged.rows if row.is_taken]
         if not new:
-            return Report("0 codes brought into the book.", self.back(**named))
-        done = uploading.upload(
-            named["pk"],
-            new,
-            on_duplicate=uploading.SKIP,
-            max_redemptions=_uses(options),
-        )
-        words = f"{plural(done.counts[uploading.CREATED], 'code')} brought into the book."
+            return Report(said(0), self.back(**named))
+        done = uploading.upload(named["pk"], new, on_duplicate=uploading.SKIP, max_redemptions=uses)
+        words = said(done.counts[uploading.CREATED])
         if done.batch is None:
             return Report(words, self.back(**named))
         return Report(words, reverse("admin:coupons_codebatch_change", args=[done.batch.pk]))
@@ -97,6 +99,10 @@ class UploadPage(RowsPage):
             "says": "Each row gets its verdict before anything is written.",
             "button": f"Bring {judged.count:,}" if judged else "",
         }
+
+
+def said(count: int) -> str:
+    return f"{plural(count, 'code')} brought into the book."
 
 
 def _uses(options: dict[str, str]) -> int:
