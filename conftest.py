@@ -18,13 +18,21 @@ from promopulse.tests.live import Instance
 from promotions.discounts.refused import noted
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """With `--dist loadgroup` one process has all tests of faults, which mostly wait, and with them
-    the instance that they share. (Those of the browser are a group as well.)"""
-    for item in items:
-        if item.get_closest_marker("faults") or "live" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("faults"))
+    the instance that they share. (Those of the browser are a group as well.) Later than here would
+    be too late: xdist looks for groups before any other hook."""
+    if item.get_closest_marker("faults") or "live" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.xdist_group("faults"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A group that xdist does not see would cost an instance in each process, and be silent."""
+    if not getattr(session.config.option, "loadgroup", False):
+        return
+    for item in session.items:
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid.rpartition("]")[2]:
+            raise RuntimeError(f"xdist does not see the group of {item.nodeid}")
 
 
 _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
