@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from accounts.models import PoolMembership, User
+from accounts.models import Pool, PoolMembership, User
 from accounts.roles import Role
 from promopulse.lib import plans
 from promopulse.lib.pagination import COUNTED_TO
@@ -92,24 +92,37 @@ def _of_activation(promotion: Promotion, at: datetime) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class Reached:
-    """How many people a promotion is for; `more` where no more were counted."""
+    """How many people a promotion is for; `more`: at least so many, since no more were counted."""
 
     people: int
     more: bool
 
 
-def reach(promotion: Promotion) -> Reached:
+def reach(promotion: Promotion, *, counted_to: int = COUNTED_TO) -> Reached:
     """Customers it is open to: all there are, or those it names and those in its pools."""
-    customers = User.objects.filter(role=Role.CUSTOMER, is_active=True)
     if promotion.is_targeted:
-        targets = PromotionTarget.objects.filter(promotion=promotion)
-        pools = targets.filter(pool__isnull=False).values("pool_id")
-        customers = User.objects.filter(
-            Q(pk__in=targets.filter(user__isnull=False).values("user_id"))
-            | Q(pk__in=PoolMembership.objects.filter(pool_id__in=pools).values("user_id"))
-        )
-    found = customers.order_by()[: COUNTED_TO + 1].count()
-    return Reached(min(found, COUNTED_TO), found > COUNTED_TO)
+        return _named(promotion, counted_to)
+    customers = User.objects.filter(role=Role.CUSTOMER, is_active=True)
+    return _counted(customers, counted_to)
+
+
+def _named(promotion: Promotion, counted_to: int) -> Reached:
+    """A large pool is not counted, since it knows how many it has: alone it is the answer, among
+    others that may share its people the least that it can be."""
+    targets = PromotionTarget.objects.filter(promotion=promotion)
+    users = targets.filter(user__isnull=False).order_by().values("user_id")
+    pools = Pool.objects.filter(pk__in=targets.filter(pool__isnull=False).values("pool_id"))
+    largest = list(pools.order_by("-user_count").values_list("user_count", flat=True)[:2])
+    is_alone = len(largest) == 1 and not users.exists()
+    if is_alone or (largest and largest[0] > counted_to):
+        return Reached(largest[0], more=not is_alone)
+    members = PoolMembership.objects.filter(pool__in=pools.order_by()).order_by().values("user_id")
+    return _counted(users.union(members), counted_to)  # each once
+
+
+def _counted(people: QuerySet[Any, Any], counted_to: int) -> Reached:
+    found = people.order_by()[: counted_to + 1].count()
+    return Reached(min(found, counted_to), found > counted_to)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ class MembershipInline(BaseInline):
     model = PoolMembership
     fields = ("user", "user_name", "masked_email", "added_at")
     readonly_fields = ("user_name", "masked_email", "added_at")
-    per_page = 50
+    # The theme's markup of a row that can be removed is heavy: more of them pass the page's limit.
+    per_page = 12
+    hide_title = True  # the first column says who it is
     verbose_name = "user"
     verbose_name_plural = "users"
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, User
 from accounts.services import pool_lines, pools, users
 from accounts.tests.factories import PoolFactory, UserFactory
 
@@ -139,6 +139,16 @@ def test_a_list_takes_few_queries_whatever_its_length(client, pool):
 
     one = queries([str(UserFactory().pk)])
     assert queries([str(UserFactory().pk) for _ in range(20)]) == one <= 14
+
+
+def test_the_page_of_a_large_pool_is_no_heavier_than_others(client, pool):
+    people = User.objects.bulk_create(User(source_id=f"s-{number}") for number in range(2_000))
+    pools.add_users(pool.pk, user_ids=[one.pk for one in people])
+    address = f"/admin/accounts/pool/{pool.pk}/change/"
+    page = client.get(address)
+    assert len(page.content) <= 150 * 1024
+    last = client.get(address, {"memberships-page": "167"}).content.decode()
+    assert f"/admin/accounts/user/{people[-1].pk}/change/" in last
 
 
 def test_nonsense_is_refused_at_the_form(client, pool):

@@ -19,11 +19,14 @@ from django.urls import reverse
 
 from accounts.jobs import running
 from accounts.models import Job
+from accounts.tests.factories import PoolFactory
 from engagement.models import Event
 from promopulse.lib.admin import BaseAdmin
 from promopulse.lib.pagination import COUNTED_TO
 from promopulse.tests import large
+from promotions.models import Promotion, PromotionTarget
 from promotions.tests.admin_pages import logged_in
+from promotions.tests.factories import PromotionFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -157,6 +160,28 @@ def test_searches_and_filters_too(client, world):
     for address, found in addresses.items():
         count = client.get(address).context["cl"].result_count
         assert count == found if found is not None else count > 100, address
+
+
+def test_an_audience_is_looked_at_without_counting_it(client, world):
+    """Neither all customers, nor a large pool, nor who has opted in."""
+    one = Promotion.objects.get(pk=world["promotion"])
+    aimed = PromotionFactory(is_targeted=True)
+    pool = PoolFactory()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO accounts_poolmembership (pool_id, user_id, added_at) "
+            "SELECT %s, id, now() FROM accounts_user",
+            [pool.pk],
+        )
+    for target in ({"pool": pool}, {"user_id": world["person"]}):
+        PromotionTarget.objects.create(promotion=aimed, **target)
+        for promotion in (one, aimed):
+            address = reverse("admin:promotions_promotion_change", args=[promotion.pk])
+            with CaptureQueriesContext(connection) as captured:
+                page = client.get(f"{address}?tab=audience")
+            asked = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
+            assert sum(map(rows_read, asked)) < 3_000, promotion
+            assert "Whom it reaches" in page.content.decode()
 
 
 def test_it_says_many_and_not_how_many(client):

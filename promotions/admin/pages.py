@@ -21,6 +21,8 @@ from promotions.states import Status
 TABS = ("Overview", "Rules", "Audience", "Codes", "Performance", "History")
 TRAIL_ROWS = 50
 NAMED = 50
+# People are counted so far on a tab that is only looked at; before a move is made, further.
+COUNTED_HERE = 1_000
 
 _NOTHING = {
     "rules": "It gives no discount. In a draft one can be set on the Overview tab.",
@@ -147,7 +149,7 @@ def _rules(_request: HttpRequest, promotion: Promotion) -> SafeString:
 
 
 def _reached(_request: HttpRequest, promotion: Promotion) -> SafeString:
-    return looks.facts([("People", shown.reach(promotion))])
+    return looks.facts([("People", shown.reach(promotion, counted_to=COUNTED_HERE))])
 
 
 def _named(_request: HttpRequest, promotion: Promotion) -> SafeString | str:

@@ -96,9 +96,9 @@ def audience(promotion: Promotion) -> str:
     return f"{looks.plural(users, 'user')} and {looks.plural(pools, 'pool')}"
 
 
-def reach(promotion: Promotion) -> str:
+def reach(promotion: Promotion, **counted: int) -> str:
     """For how many people it is."""
-    found = previews.reach(promotion)
+    found = previews.reach(promotion, **counted)
     whom = "named or in a pool of its audience" if promotion.is_targeted else "every customer"
     count = f"{found.people:,} or more" if found.more else f"{found.people:,}"
     return f"{count} ({whom})"

@@ -11,7 +11,6 @@ from accounts.admin import extensions as people
 from accounts.models import User
 from promopulse.lib.admin import shown as looks
 from promopulse.lib.admin.shown import Tone
-from promopulse.lib.pagination import COUNTED_TO
 from promopulse.lib.sql import fetch_all
 from promotions.admin.extensions import Panel, opt_ins, panels
 from promotions.models import Promotion
@@ -31,10 +30,12 @@ FROM unnest(%(ids)s::bigint[]) asked(id)
 def subscribers(request: HttpRequest, promotion: Promotion) -> SafeString:
     """How many have opted in to a promotion, and where they are listed."""
     active = Subscription.objects.filter(promotion=promotion, is_active=True)
-    found = active.order_by()[: COUNTED_TO + 1].count()
+    found = active.order_by()[: COUNTED_EACH + 1].count()
     return format_html(
         '{} <p class="pp-moves pp-after"><a class="pp-link" href="{}?q={}">All of them</a></p>',
-        f"{COUNTED_TO:,} or more" if found > COUNTED_TO else looks.plural(found, "active opt-in"),
+        f"{COUNTED_EACH:,} or more"
+        if found > COUNTED_EACH
+        else looks.plural(found, "active opt-in"),
         reverse("admin:subscriptions_subscription_changelist"),
         promotion.pk,
     )
