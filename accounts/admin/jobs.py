@@ -51,7 +51,9 @@ class JobAdmin(ReadOnlyAdmin):
     list_select_related = ("actor",)
     ordering = ("-id",)
     sortable_by = ()
-    empty_words = "Large exports, replays, checks and batches of codes, with their progress."
+    empty_words = (
+        "What is too long for a page: large exports, uploads, replays, with their progress."
+    )
     fields = ("kind", "who", "created_at", "started_at", "finished_at", "outcome", "request_id")
     readonly_fields = fields
     change_form_template = "admin/accounts/job/change_form.html"

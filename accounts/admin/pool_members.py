@@ -89,6 +89,7 @@ class MembersPage(RowsPage):
             "title": f"People of {pool}",
             "says": "Each line gets its verdict before anything is changed.",
             "button": _button(judged) if judged else "",
+            "by_a_job": judged is not None and jobs.is_large(judged.count),
         }
 
 

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from accounts import selectors as accounts
-from accounts.models import Pool, User
+from accounts.models import Job, Pool, User
 from accounts.principals import reach_of
 from accounts.roles import Permission, Reach
 from promopulse.lib.admin.shown import plural
@@ -19,7 +19,7 @@ from promopulse.shop.paging import listed
 from promopulse.shop.told import Told, redirect, told_in
 from promotions.coupons import selectors
 from promotions.coupons.models import Distribution
-from promotions.coupons.services import distributing
+from promotions.coupons.services import distributing, distribution_jobs
 from promotions.coupons.services.distributing import Plan
 
 A_PAGE = 20
@@ -73,18 +73,19 @@ def distribute(request: HttpRequest, pool_id: int) -> HttpResponse:
     asked = form.asked()
     expected = request.POST.get("plan") or None
     try:
-        done = distributing.distribute(
-            pool_id, **asked, dry_run=expected is None, expect_plan=expected
-        )
+        if expected is None:
+            plan = distributing.distribute(pool_id, **asked, dry_run=True).plan
+            return _preview(request, found, form, plan)
+        done = distribution_jobs.carry_out(pool_id, **asked, expect_plan=expected)
     except PlanChanged as changed:
         told = Told.of(changed, action="distribute")
         return redirect(request, reverse("desk_pool", args=[pool_id]), told)
     except DomainError as refusal:
         told_now = None if name_fields(form, refusal) else Told.of(refusal, action="distribute")
         return _pool(request, found, form, status=refusal.status, told=told_now)
-    if done.distribution is None:
-        return _preview(request, found, form, done.plan)
-    return _report(request, done.distribution, said="Distributed")
+    if isinstance(done, Job):
+        return _by_a_job(request, reverse("desk_pool", args=[pool_id]), done)
+    return _report(request, done, said="Distributed")
 
 
 def _preview(request: HttpRequest, found: Pool, form: DistributeForm, plan: Plan) -> HttpResponse:
@@ -116,9 +117,11 @@ def undo(request: HttpRequest, distribution_id: int) -> HttpResponse:
     """Take a distribution back, while nothing of it is locked or was used."""
     found = selectors.distribution_by_id(distribution_id)
     try:
-        undone = distributing.undo(distribution_id)
+        undone = distribution_jobs.take_back(found)
     except DomainError as refusal:
         return redirect(request, _home(found), Told.of(refusal, action="undo"))
+    if isinstance(undone, Job):
+        return _by_a_job(request, _home(found), undone)
     return _report(request, undone, said="Taken back")
 
 
@@ -127,6 +130,11 @@ def _home(found: Distribution) -> str:
     if found.pool_id is None:
         return reverse("desk_book", args=[found.book_id])
     return reverse("desk_pool", args=[found.pool_id])
+
+
+def _by_a_job(request: HttpRequest, url: str, job: Job) -> HttpResponse:
+    words = f"A job does it: {job.title}. Job {job.pk} in the admin tells how it goes."
+    return redirect(request, url, Told(202, words))
 
 
 def _report(request: HttpRequest, found: Distribution, *, said: str) -> HttpResponse:

@@ -110,7 +110,7 @@ class RowsPage(PlanPage):
         raise NotImplementedError
 
     def words(self, judged: Judged | None, **named: Any) -> dict[str, Any]:
-        """For the templates: `title`, `says`, `button`."""
+        """For the templates: `title`, `says`, `button`, and `by_a_job` for so many rows."""
         raise NotImplementedError
 
     # How it goes

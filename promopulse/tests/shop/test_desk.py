@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from accounts.jobs import brought, running
+from accounts.models import Job
 from accounts.tests.factories import PoolFactory, PoolMembershipFactory, UserFactory
 from promopulse.tests.shop.browsing import logged_in, told
 from promotions.coupons.models import Coupon, Distribution
@@ -103,6 +105,25 @@ def test_an_assigned_code_is_not_available(mia, book):
 def test_what_says_neither_code_nor_number_is_told_so(mia, book, form):
     assert assign(mia, book, UserFactory(), **form).status == 422
     assert not Coupon.objects.exclude(state="UNASSIGNED").exists()
+
+
+def test_a_large_plan_is_done_and_undone_by_jobs(mia, book, pool, monkeypatch):
+    monkeypatch.setattr(brought, "AT_ONCE", 1)
+    path, form = spread(pool, book)
+    preview = mia.post(path, form)
+    said = told(mia, mia.post(path, hidden(preview)))[0].words
+    job = Job.objects.get()
+    assert said.startswith("A job does it: Give 2 coupons of Summer to ")
+    assert f"Job {job.pk} in the admin" in said
+    assert not Distribution.objects.exists()
+    running.run(job.pk)
+    distribution = Distribution.objects.get()
+    assert (distribution.plan, distribution.assigned) == (preview.context["plan"].hash, 2)
+    undo = f"/desk/distributions/{distribution.pk}/undo"
+    assert told(mia, mia.post(undo))[0].words.startswith("A job does it: Take 2 coupons of Summer")
+    assert Coupon.objects.filter(distribution=distribution).count() == 2
+    running.run(Job.objects.latest("pk").pk)
+    assert not Coupon.objects.filter(distribution=distribution).exists()
 
 
 def test_guessing_codes_is_limited_as_in_the_api(rate_limits, mia, book):

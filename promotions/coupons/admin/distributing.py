@@ -11,8 +11,7 @@ from django.urls import reverse
 
 from accounts import jobs
 from accounts.admin.by_jobs import left_to
-from accounts.models import Pool, User
-from promopulse.lib import plans
+from accounts.models import Job, Pool, User
 from promopulse.lib.admin import shown as looks
 from promopulse.lib.admin import whole_id
 from promopulse.lib.admin.asked import ASKED, AskedPage
@@ -130,17 +129,11 @@ class DistributePage(AskedPage):
         given: dict[str, Any],
         **named: Any,
     ) -> Report:
-        plan, reason = self.planned(request, asked), given["reason"]
-        if jobs.is_large(plan.count):
-            plans.must_be(plan, expected)
-            names = f"{asked['book']} to {asked['pool']}"
-            return left_to(
-                distribution_jobs.start(plan, _arguments(asked), names=names, reason=reason)
-            )
-        done = distributing.distribute(
-            asked["pool"].pk, expect_plan=expected, reason=reason, **_arguments(asked)
+        made = distribution_jobs.carry_out(
+            asked["pool"].pk, expect_plan=expected, reason=given["reason"], **_arguments(asked)
         )
-        made: Any = done.distribution
+        if isinstance(made, Job):
+            return left_to(made)
         undo = reverse("admin:coupons_distribution_undo", args=[made.pk])
         page = reverse("admin:coupons_distribution_change", args=[made.pk])
         return Report(given_words(made.assigned, made.users), page, undo=undo)
@@ -160,7 +153,8 @@ class DistributePage(AskedPage):
         book = CouponBook.objects.get(pk=plan.book_id)
         return {
             "title": f"Give coupons of {book} to {pool}",
-            "says": "All of it is done at once, or nothing of it.",
+            "says": "All of it is done at once, or nothing of it."
+            + (" That many are given by a job." if jobs.is_large(plan.count) else ""),
             "button": f"Give {plan.count:,}",
             "facts": looks.facts(
                 [

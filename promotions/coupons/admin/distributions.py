@@ -11,8 +11,8 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts import jobs
 from accounts.admin.by_jobs import left_to
+from accounts.models import Job
 from promopulse.lib import plans
 from promopulse.lib.admin import ExactIdSearch, ReadOnlyAdmin
 from promopulse.lib.admin import shown as looks
@@ -22,7 +22,7 @@ from promotions.coupons.admin import exporting
 from promotions.coupons.admin.access import may_write, shown_code
 from promotions.coupons.admin.distributing import DistributePage, people, skipped_table
 from promotions.coupons.models import Coupon, Distribution
-from promotions.coupons.services import distributing, distribution_jobs
+from promotions.coupons.services import distribution_jobs
 
 SHOWN = 50
 
@@ -150,9 +150,9 @@ class UndoPage(PlanPage):
         self, request: HttpRequest, plan: Any, expected: str, given: dict[str, Any], **named: Any
     ) -> Report:
         plans.must_be(plan, expected)
-        if jobs.is_large(plan.count):
-            return left_to(distribution_jobs.start_undo(plan.distribution, reason=given["reason"]))
-        done = distributing.undo(plan.distribution.pk, reason=given["reason"])
+        done = distribution_jobs.take_back(plan.distribution, reason=given["reason"])
+        if isinstance(done, Job):
+            return left_to(done)
         return Report(taken_back_words(done.assigned), self.back(**named))
 
     def back(self, **named: Any) -> str:

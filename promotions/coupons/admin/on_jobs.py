@@ -22,7 +22,8 @@ def links(request: HttpRequest, job: Job) -> Links:
     if job.kind in _BATCHES:
         return _batches(request, job)
     if job.kind == distribution_jobs.DISTRIBUTE and job.state == Job.State.FAILED:
-        return [("Review it again", distributing.address_of(job.params))]
+        again = ("Review it again", distributing.address_of(job.params))
+        return [again] if may_write(request) else []
     if job.kind in (distribution_jobs.DISTRIBUTE, distribution_jobs.UNDO):
         return _distribution(request, job)
     return []

@@ -98,6 +98,7 @@ class UploadPage(RowsPage):
             "title": f"Upload codes into {book}",
             "says": "Each row gets its verdict before anything is written.",
             "button": f"Bring {judged.count:,}" if judged else "",
+            "by_a_job": judged is not None and jobs.is_large(judged.count),
         }
 
 

@@ -9,9 +9,10 @@ what is done: a pool, a book or a person that changed meanwhile ends the job wit
 from typing import Any
 
 from accounts import jobs
-from accounts.models import Job
+from accounts.models import Job, Pool
+from promopulse.lib import plans
 from promotions.coupons.errors import ConcurrentRedemption
-from promotions.coupons.models import Distribution
+from promotions.coupons.models import CouponBook, Distribution
 from promotions.coupons.services import distributing
 from promotions.coupons.services.batch_jobs import may
 from promotions.coupons.services.distributing import Plan
@@ -19,12 +20,37 @@ from promotions.coupons.services.distributing import Plan
 DISTRIBUTE, UNDO = "distribute", "undo_distribution"
 
 
-def start(plan: Plan, asked: dict[str, Any], *, names: str, reason: str = "") -> Job:
-    """Let a worker do a plan; `asked` are the arguments of `distribute` that it came of, `names`
-    says what is given to whom."""
+def carry_out(
+    pool_id: int, *, expect_plan: str, reason: str = "", **asked: Any
+) -> Distribution | Job:
+    """Do the plan that was confirmed: at once, or where it is large by a job.
+
+    `asked` as in `distributing.distribute`, whose refusals it raises.
+    """
+    plan = distributing.distribute(pool_id, **asked, dry_run=True).plan
+    if jobs.is_large(plan.count):
+        plans.must_be(plan, expect_plan)
+        return _start(plan, asked, reason)
+    done = distributing.distribute(pool_id, **asked, expect_plan=expect_plan, reason=reason)
+    assert done.distribution is not None
+    return done.distribution
+
+
+def take_back(distribution: Distribution, *, reason: str = "") -> Distribution | Job:
+    """Take all of it back: at once, or where it is large by a job.
+
+    Raises what `distributing.undo` raises.
+    """
+    if jobs.is_large(distribution.assigned) and distribution.undone_at is None:
+        return _start_undo(distribution, reason)
+    return distributing.undo(distribution.pk, reason=reason)
+
+
+def _start(plan: Plan, asked: dict[str, Any], reason: str) -> Job:
+    book, pool = CouponBook.objects.get(pk=plan.book_id), Pool.objects.get(pk=plan.pool_id)
     return jobs.start(
         DISTRIBUTE,
-        title=f"Give {plan.count:,} coupons of {names}, all at once",
+        title=f"Give {plan.count:,} coupons of {book} to {pool}, all at once",
         params={
             "pool_id": plan.pool_id,
             "asked": asked | {"seed": plan.seed},
@@ -36,8 +62,7 @@ def start(plan: Plan, asked: dict[str, Any], *, names: str, reason: str = "") ->
     )
 
 
-def start_undo(distribution: Distribution, *, reason: str = "") -> Job:
-    """Let a worker take all of a distribution back."""
+def _start_undo(distribution: Distribution, reason: str) -> Job:
     return jobs.start(
         UNDO,
         title=f"Take {distribution.assigned:,} coupons of {distribution.book} back, all at once",

@@ -188,3 +188,10 @@ def test_who_lost_the_role_gives_and_takes_nothing(client, pool):
     running.run(job.pk)
     assert (fresh(job).state, given()) == ("failed", 0)
     assert job.error == "Who asked for it may not do this any more."
+
+
+def test_the_plan_says_that_a_job_will_do_it(client, pool, monkeypatch):
+    page = ask(client, PAGE, **asked(pool, filled(5)))
+    assert "That many are given by a job." in words_of(page)
+    monkeypatch.setattr(brought, "AT_ONCE", 3)
+    assert "by a job" not in words_of(client.get(page.wsgi_request.get_full_path()))
