@@ -54,7 +54,7 @@ class JobAdmin(ReadOnlyAdmin):
     empty_words = (
         "What is too long for a page: large exports, uploads, replays, with their progress."
     )
-    fields = ("kind", "who", "created_at", "started_at", "finished_at", "outcome", "request_id")
+    fields = ("kind", "who", "created_at", "started_at", "finished_at", "request_id")
     readonly_fields = fields
     change_form_template = "admin/accounts/job/change_form.html"
 
@@ -93,7 +93,7 @@ class JobAdmin(ReadOnlyAdmin):
             "badge": self.badge(obj),
             "progress": self.progress(obj),
             "undone": obj.state in UNDONE,
-            "said": obj.error or by_jobs.sentence(obj),
+            "outcome": self.outcome(obj),
             "links": [one for more in job_links for one in more(request, obj)],
         }
         if self.may_have(request, obj):
@@ -147,10 +147,11 @@ class JobAdmin(ReadOnlyAdmin):
             return "The system"
         return job.actor.name or f"User {job.actor_id}"
 
-    @admin.display(description="outcome")
-    def outcome(self, job: Job) -> str:
+    @staticmethod
+    def outcome(job: Job) -> str:
+        """What became of it so far: what went wrong, its report, or its figures."""
         told = [f"{name.replace('_', ' ')}: {value}" for name, value in job.result.items()]
-        return job.error or by_jobs.sentence(job) or "; ".join(told) or "-"
+        return job.error or by_jobs.sentence(job) or "; ".join(told)
 
 
 def _pieces(job: Job) -> Iterator[str]:

@@ -12,6 +12,7 @@ from promopulse.tests.live import wait_for
 
 BOOKS = "/admin/coupons/couponbook/"
 MANY = 200_000
+FEW = 4_500  # two steps of a job and a bit
 
 
 @pytest.fixture
@@ -104,6 +105,32 @@ def test_ten_thousand_codes(mia, window, shop):
     assert page.locator("article svg").count() == 120
     press(page, "Next 120")
     assert page.locator("article strong").first.inner_text() == rows[120]["code"]
+
+
+def test_a_long_list_of_codes_is_brought_by_a_job(mia, instance):
+    """Its page follows the worker without being loaded again, and ends with the report."""
+    page = mia.open("/admin/")
+    book(page, "Journey Three, brought")
+    press(page, "Upload...")
+    text = "code\n" + "".join(f"BROUGHT-{number:05}\n" for number in range(FEW))
+    file = {"name": "codes.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    page.set_input_files("#id_file", file)
+    press_button(page, "Review...")
+    assert "So many are taken by a job" in told(page)
+    press_button(page, f"Bring {FEW:,}")
+    assert "A job does it." in told(page)
+    report = page.locator("#progress", has_text=f"{FEW:,} codes brought into the book.")
+    report.wait_for(timeout=30_000)
+    assert f"{FEW:,} of {FEW:,}" in report.inner_text()
+    report.get_by_role("link", name=re.compile("^Batch")).click()
+    page.wait_for_url("**/codebatch/**")
+    assert "Done" in told(page)
+    left = "SELECT count(*) FROM accounts_jobinput"
+    assert instance.sql(left) == [(0,)]
+
+    page = mia.open(BOOKS)
+    listed = downloaded(page, lambda: page.get_by_role("button", name="Export").click())
+    assert any(row["name"] == "Journey Three, brought" for row in listed)
 
 
 def test_progress_goes_on_while_one_is_away(mia, instance):
