@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from django.contrib.messages import get_messages
@@ -147,8 +148,18 @@ def test_the_page_of_a_large_pool_is_no_heavier_than_others(client, pool):
     address = f"/admin/accounts/pool/{pool.pk}/change/"
     page = client.get(address)
     assert len(page.content) <= 150 * 1024
-    last = client.get(address, {"memberships-page": "167"}).content.decode()
-    assert f"/admin/accounts/user/{people[-1].pk}/change/" in last
+    links = re.findall(r'href="(\?memberships-page=[0-9]+#[a-z-]+)"', page.content.decode())
+    assert links[-1] == "?memberships-page=167#memberships-group"
+
+    # Whoever is on the last page, which is not full, is taken out from there.
+    last = client.get(f"{address}?memberships-page=167")
+    assert f"/admin/accounts/user/{people[-1].pk}/change/" in last.content.decode()
+    form = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', last.content.decode()))
+    assert form["memberships-TOTAL_FORMS"] == "8"
+    form |= {"name": pool.name, "description": "", "memberships-7-DELETE": "on"}
+    assert client.post(address, form).status_code == 302
+    assert people[-1].pk not in members(pool)
+    assert len(members(pool)) == 1_999
 
 
 def test_nonsense_is_refused_at_the_form(client, pool):
