@@ -266,9 +266,9 @@ def test_pools_by_the_services(admin):
 
 def test_a_pool_page_shows_a_page_of_its_users(page_of):
     pool = PoolFactory(name="Beta Testers")
-    PoolMembershipFactory.create_batch(60, pool=pool)
+    PoolMembershipFactory.create_batch(15, pool=pool)
     page = page_of(f"pool/{pool.pk}/change/")
-    assert len(re.findall(r'name="memberships-\d+-id"', page)) == 50
+    assert len(re.findall(r'name="memberships-\d+-id"', page)) == 12
     assert rows(page_of("pool/", q="Beta T"))
     assert not rows(page_of("pool/", q="Testers"))
 
