@@ -1,6 +1,6 @@
 # PromoPulse needs Python 3.11 or newer, and nothing else that is not installed from here.
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check bench demo openapi lock clean venv venv-dev
+.PHONY: help run test quick faults check bench demo openapi lock clean venv venv-dev
 MAKEFLAGS += --no-print-directory
 
 # The first Python that is new enough; if none is, the plain one, which then says so itself.
@@ -26,6 +26,9 @@ IN_TWO := -n 2 --dist loadgroup
 
 test: venv-dev ## Run the tests; choose some with ARGS="-k words"
 	@exec $(IN_VENV) pytest $(or $(ARGS),$(IN_TWO))
+
+quick: venv-dev ## Run the everyday tests: all but those of browsers and faults and the slow
+	@exec $(IN_VENV) pytest -n 2 -m "not slow and not faults and not browser" $(ARGS)
 
 faults: venv-dev ## Kill, fill and cut off everything, at full length: the better part of an hour
 	@FAULTS=whole exec $(IN_VENV) pytest -m faults $(ARGS)
