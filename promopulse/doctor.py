@@ -16,6 +16,7 @@ from engagement.models import Consumption, DeadLetterEvent, IngestBatch, RetryEv
 from promopulse import origin, workers
 from promopulse.lib.redis import client
 from promopulse.lib.time import db_now
+from promopulse.lib.words import plural
 
 OLDEST_WAITING_SECONDS = 60
 CLOCK_SKEW_SECONDS = 2.0
@@ -137,7 +138,7 @@ def consumption() -> Finding:
 def undelivered() -> Finding:
     retrying = RetryEvent.objects.count()
     dead = DeadLetterEvent.objects.filter(state=DeadLetterEvent.State.OPEN).count()
-    words = f"{retrying} events retrying, {dead} dead letters open"
+    words = f"{plural(retrying, 'event')} retrying, {plural(dead, 'dead letter')} open"
     return warning("events", words) if dead else ok("events", words)
 
 

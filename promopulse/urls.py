@@ -2,13 +2,10 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import (
-    SpectacularAPIView,
-    SpectacularRedocView,
-    SpectacularSwaggerSplitView,
-)
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
 
 from promopulse import health, metrics, pages
+from promopulse.schema import SchemaView
 
 urlpatterns = [
     path("", pages.start, name="start"),
@@ -20,7 +17,7 @@ urlpatterns = [
     path("", include("promopulse.shop.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("promopulse.api")),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path(
         "docs",
         SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="docs.html"),

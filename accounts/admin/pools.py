@@ -14,6 +14,7 @@ from accounts.models import Pool, PoolMembership
 from accounts.services import pools
 from promopulse.lib.admin import BaseAdmin, BaseInline, whole_id
 from promopulse.lib.widgets import AutocompleteOne
+from promopulse.lib.words import plural
 
 
 class MembershipInline(BaseInline):
@@ -76,7 +77,7 @@ class PoolAdmin(BaseAdmin):
         return {"moves": found}
 
     def choice_label(self, pool: Pool) -> str:
-        return f"{pool.name}, {pool.user_count:,} people, pool {pool.pk}"
+        return f"{pool.name}, {plural(pool.user_count, 'person', 'people')}, pool {pool.pk}"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Pool], search_term: str

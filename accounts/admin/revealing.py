@@ -33,6 +33,7 @@ class RevealPage:
         form = MustSayWhy(request.POST or None)
         context: dict[str, Any] = self.admin.admin_site.each_context(request) | {
             "opts": self.admin.opts,
+            "object": user,
             "title": f"Personal data of {user.name or user}",
             "form": form,
             "media": self.admin.media + form.media,

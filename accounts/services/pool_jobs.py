@@ -15,6 +15,7 @@ from accounts.roles import Permission, Reach
 from accounts.services import pool_lines
 from accounts.services.pool_lines import ADD, Line
 from promopulse.lib.errors import NotFound
+from promopulse.lib.words import plural
 
 KIND = "pool_members"
 
@@ -28,7 +29,7 @@ def start(pool_id: int, judged: Sequence[Line], *, move: str, plan: str) -> Job:
     what = "into" if move == ADD else "out of"
     return jobs.start(
         KIND,
-        title=f"{len(ids):,} people {what} {pool}",
+        title=f"{plural(len(ids), 'person', 'people')} {what} {pool}",
         params={"pool_id": pool_id, "move": move},
         total=len(ids),
         once=f"{KIND}:{plan}",

@@ -56,17 +56,25 @@ class EventStatAdmin(ExactIdSearch, InCurrency):
         views = EventStat.objects.filter(
             promotion_id=OuterRef("promotion_id"), type=EventType.VIEW, hour=OuterRef("hour")
         )
-        return super().get_queryset(request).annotate(views=Subquery(views.values("events")[:1]))
+        rows = super().get_queryset(request).annotate(views=Subquery(views.values("events")[:1]))
+        name = Promotion.objects.filter(pk=OuterRef("promotion_id")).values("name")
+        return rows.annotate(promotion_name=Subquery(name[:1]))
 
     @admin.display(description="promotion")
-    def promotion_link(self, row: EventStat) -> SafeString:
-        view = "admin:promotions_promotion_change"
-        return looks.link(view, row.promotion_id, f"Promotion {row.promotion_id}")
+    def promotion_link(self, row: Any) -> SafeString:
+        words = row.promotion_name or f"Promotion {row.promotion_id}"
+        return looks.link("admin:promotions_promotion_change", row.promotion_id, words)
 
     @admin.display(description="of the hour's views")
     def rate(self, row: Any) -> str:
+        """No share where there are more than views: people act on what they saw in an hour before,
+        and shops send redemptions of carts without a view."""
         share = self.share_of_views(row)
-        return "-" if share is None else f"{share} %"
+        if share is None:
+            return "-"
+        if share > 100:
+            return f"more than its {looks.plural(row.views, 'view')}"
+        return f"{share} %"
 
     def share_of_views(self, row: Any) -> float | None:
         """Percent, to a tenth; None for views, and where there was none in the hour."""

@@ -11,6 +11,7 @@ from engagement.causes import CAUSES
 from engagement.letters import Plan, Selection
 from engagement.models import EventType
 from promopulse.lib.commands import Command, Exit, Outcome, Stop
+from promopulse.lib.words import plural
 
 _FILTERS = ("cause", "fingerprint", "event_type", "promotion_id", "since", "until")
 
@@ -65,7 +66,7 @@ def selection_of(options: dict[str, Any]) -> Selection:
 
 def lines_of(plan: Plan) -> list[str]:
     """A plan in words."""
-    lines = [f"{plan.count} letters"]
+    lines = [plural(plan.count, "letter")]
     if plan.oldest_at and plan.newest_at:
         lines[0] += (
             f", dead from {plan.oldest_at:%Y-%m-%d %H:%M} to {plan.newest_at:%Y-%m-%d %H:%M} UTC"
@@ -88,7 +89,7 @@ def confirmed(command: Command, plan: Plan, *, yes: bool) -> str | None:
         return None
     for line in lines_of(plan):
         command.say(line)
-    command.confirm(f"{plan.action.capitalize()} {plan.count} letters?", yes=False)
+    command.confirm(f"{plan.action.capitalize()} {plural(plan.count, 'letter')}?", yes=False)
     return plan.hash
 
 

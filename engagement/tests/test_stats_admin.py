@@ -58,6 +58,16 @@ def test_rates_stand_beside_the_counts(ops, subscription, django_assert_max_num_
     shares = {kind: page.context["cl"].model_admin.rate(row) for kind, row in rows.items()}
     assert shares == {"VIEW": "-", "CLICK": "25.0 %", "REDEEM": "12.5 %"}
     assert f"{subscription.promotion.name}: from view to redemption" in words(page)
+    assert f">{subscription.promotion.name}</a>" in words(page)
+
+
+def test_more_than_the_views_of_an_hour_are_no_share(ops):
+    made = SubscriptionFactory()
+    kinds = ["VIEW", "CLICK", "CLICK"]
+    send_and_process(*(event(subscription_id=made.pk, type=kind) for kind in kinds))
+    page = ops.get(LIST, {"q": made.promotion_id})
+    rows = {row.type: row for row in page.context["cl"].result_list}
+    assert page.context["cl"].model_admin.rate(rows["CLICK"]) == "more than its 1 view"
     assert "from view to redemption" not in words(ops.get(LIST))
 
 

@@ -109,6 +109,7 @@ class ExportPage:
         inside = [part.name for part in dossier.PARTS if part.name not in left_out]
         context: dict[str, Any] = self.admin.admin_site.each_context(request) | {
             "opts": self.admin.opts,
+            "object": user,
             "title": f"Export what is held of {user.name or user}",
             "form": form,
             "media": self.admin.media + form.media,

@@ -18,6 +18,7 @@ from promopulse.environment import PROJECT
 from promopulse.launcher.disposable import Servers
 from promopulse.launcher.processes import manage
 from promopulse.launcher.services import URLS
+from promopulse.lib.words import plural
 
 CONFIGURATION = PROJECT / "deploy" / "check.env"
 SCHEMA = PROJECT / "docs" / "openapi.yaml"
@@ -109,7 +110,9 @@ def _openapi() -> str:
     if not changes:
         return ""
     shown = "\n".join(changes[:DIFFERENCE_LINES_SHOWN])
-    return f"{shown}\n{name} is not up to date ({len(changes)} lines differ): make openapi"
+    return (
+        f"{shown}\n{name} is not up to date ({plural(len(changes), 'line')} changed): make openapi"
+    )
 
 
 # A line such as `redis[hiredis]==8.1.0`.

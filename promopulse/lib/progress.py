@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from promopulse.lib.words import plural
+
 _SECONDS_BETWEEN_LINES = 10.0
 
 Told = Callable[[int], None]
@@ -79,6 +81,6 @@ def _lines(walk: Measured, say: Callable[[str], None]) -> Told:
         if time.monotonic() >= due:
             due = time.monotonic() + _SECONDS_BETWEEN_LINES
             part = f" ({100 * walk.position // walk.size} %)" if walk.size else ""
-            say(f"{walk.name}: {rows:,} rows{part}")
+            say(f"{walk.name}: {plural(rows, 'row')}{part}")
 
     return told

@@ -49,6 +49,25 @@ def test_everybody_finds_what_is_theirs():
     assert "API keys" in sidebar(logged_in("admin")[0])["Operations"]
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("", ["Campaigns", "Promotions"]),
+        ("{pk}/change/", ["Campaigns", "Promotions", "spring <3"]),
+        ("{pk}/why-not/", ["Campaigns", "Promotions", "spring <3"]),
+        ("move/pause/?ids={pk}", ["Campaigns", "Promotions"]),
+    ],
+)
+def test_a_page_says_where_it_is_in_the_words_of_the_sidebar(path, said):
+    promotion = CampaignFactory(name="spring <3")
+    page = logged_in("marketer")[0].get(
+        f"/admin/promotions/promotion/{path.format(pk=promotion.pk)}"
+    )
+    trail = page.content.decode().partition("<h1")[2].partition("</h1>")[0]
+    words = [unescape(word).strip() for word in re.findall(r">([^<>]+)<", trail)]
+    assert [word for word in words if word and word != "chevron_right"] == said
+
+
 def test_the_label_of_the_installation(settings):
     client, _ = logged_in("admin")
     settings.ENVIRONMENT_LABEL = ""

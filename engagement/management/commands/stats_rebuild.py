@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from engagement.rebuild import rebuild
 from promopulse.lib import commands
+from promopulse.lib.words import plural
 
 
 class Command(commands.Command):
@@ -19,7 +20,8 @@ class Command(commands.Command):
         check, dry_run = options["check"], options["dry_run"]
         drift = rebuild(check_only=check or dry_run)
         words = (
-            f"{drift.cells} cells, {drift.user_totals} user totals, {drift.users} users differed."
+            f"{plural(drift.cells, 'cell')}, {plural(drift.user_totals, 'user total')}, "
+            f"{plural(drift.users, 'user')} differed."
             if drift.total
             else "The stats agree with the facts."
         )

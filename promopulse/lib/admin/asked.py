@@ -83,6 +83,7 @@ class AskedPage(PlanPage):
     def _ask(self, request: HttpRequest, question: forms.Form, **named: Any) -> HttpResponse:
         context = self.admin.admin_site.each_context(request) | {
             "opts": self.admin.opts,
+            "object": self.subject(request, **named),
             "question": question,
             "media": self.admin.media + question.media,
             "back": self.back(**named),

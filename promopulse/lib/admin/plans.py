@@ -85,6 +85,10 @@ class PlanPage:
         """Where it is left without having done anything."""
         raise NotImplementedError
 
+    def subject(self, request: HttpRequest, **named: Any) -> Any:
+        """The row of this admin that the page is about, if it is about one."""
+        return self.admin.get_object(request, str(named["pk"])) if "pk" in named else None
+
     # How it goes
 
     def __call__(self, request: HttpRequest, **named: Any) -> HttpResponse:
@@ -128,6 +132,7 @@ class PlanPage:
     ) -> HttpResponse:
         context = self.admin.admin_site.each_context(request) | {
             "opts": self.admin.opts,
+            "object": self.subject(request, **named),
             "plan": plan,
             "form": form,
             "media": self.admin.media + form.media,

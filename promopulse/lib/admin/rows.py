@@ -196,6 +196,7 @@ class RowsPage(PlanPage):
     ) -> HttpResponse:
         context = self.admin.admin_site.each_context(request) | {
             "opts": self.admin.opts,
+            "object": self.subject(request, **named),
             "media": self.admin.media,
             "back": self.back(**named),
             **self.words(judged, **named),

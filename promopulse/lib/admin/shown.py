@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from promopulse.lib.words import plural as plural  # the pages' words too
+
 UTC_ZONE = ZoneInfo("UTC")
 
 
@@ -167,8 +169,3 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> SafeString | s
         format_html_join("", "<th>{}</th>", ((head,) for head in heads)),
         format_html_join("", "<tr>{}</tr>", lines),
     )
-
-
-def plural(number: int, word: str, words: str = "") -> str:
-    """`1 user`, `2 users`, `1,000 users`."""
-    return f"{number:,} {word if number == 1 else words or word + 's'}"

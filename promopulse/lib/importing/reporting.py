@@ -10,6 +10,7 @@ import msgspec
 from promopulse.lib.commands import Exit, Outcome
 from promopulse.lib.errors import DomainError
 from promopulse.lib.importing.columns import Columns
+from promopulse.lib.words import plural
 
 FAILED = "failed"
 _SHOWN = 5
@@ -81,7 +82,7 @@ class Report:
             for name, count in self.counts.items()
             if count or name in (*self._names, FAILED)
         ]
-        line = f"{rows:,} rows: {', '.join(told)}"
+        line = f"{plural(rows, 'row')}: {', '.join(told)}"
         failed = self.counts[FAILED]
         if trouble:
             code = Exit.FAILED
@@ -90,5 +91,5 @@ class Report:
         elif failed == rows:
             trouble, code = "No row could be imported.", Exit.FAILED
         else:
-            trouble, code = f"{failed:,} of {rows:,} rows were not imported.", Exit.PARTLY
+            trouble, code = f"{failed:,} of {plural(rows, 'row')} not imported.", Exit.PARTLY
         return Outcome(data, [line], "\n".join([*self._samples, trouble]), code)

@@ -12,6 +12,7 @@ from engagement.pruning import batches, months
 from promopulse.lib import commands
 from promopulse.lib.commands import Exit, Outcome
 from promopulse.lib.time import rfc3339
+from promopulse.lib.words import plural
 
 
 class Command(commands.Command):
@@ -54,7 +55,7 @@ class Command(commands.Command):
         try:
             if events_months:
                 for month in months.prune_months(events_months):
-                    self.say(f"{month.first:%Y-%m}: {month.events} events dropped")
+                    self.say(f"{month.first:%Y-%m}: {plural(month.events, 'event')} dropped")
                     gone.append(month)
         except months.CountsDisagree as error:
             trouble = (

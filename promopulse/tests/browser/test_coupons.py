@@ -88,7 +88,7 @@ def test_ten_thousand_codes(mia, window, shop):
                   "A guess hits one time in 85,289,103", "Takes less than a second"):  # fmt: skip
         assert words in plan, words
     confirm(page, "Generate 10,000")
-    assert "10,000 codes are made." in told(page)
+    assert "10,000 codes made." in told(page)
     batch = page.url
     page.goto(home)
     assert "10,000 free" in told(page)

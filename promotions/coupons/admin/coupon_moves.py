@@ -288,6 +288,12 @@ class ReverseUse(ReversePage):
             "discount it granted goes back to the budget. An order id stays used.",
         )
 
+    def subject(self, request: HttpRequest, **named: Any) -> Any:
+        return self.admin.get_object(request, str(_coupon_of(named["pk"])))
+
     def back(self, **named: Any) -> str:
-        coupon = CouponRedemption.objects.filter(pk=named["pk"]).values_list("coupon_id", flat=True)
-        return reverse("admin:coupons_coupon_change", args=[coupon[0]])
+        return reverse("admin:coupons_coupon_change", args=[_coupon_of(named["pk"])])
+
+
+def _coupon_of(redemption_id: int) -> int:
+    return CouponRedemption.objects.values_list("coupon_id", flat=True).get(pk=redemption_id)

@@ -26,6 +26,10 @@ from promotions.coupons.services.distributing import Plan
 
 # People named on a page; the rest are counted.
 SHOWN = 50
+HOW = {
+    Distribution.Mode.EQUAL: "everybody the same number",
+    Distribution.Mode.RANDOM: "chance decides who is given how many",
+}
 WHY = {
     sharing.AT_LIMIT: "The book's limit for a person leaves too little room",
     sharing.INACTIVE: "The account is closed",
@@ -164,8 +168,8 @@ class DistributePage(AskedPage):
                     ("Left over", f"{plan.sharing.remainder:,}"),
                     ("Left free", f"{plan.available - plan.count:,}"),
                     ("Skipped", plural(len(plan.sharing.skipped), "person", "people")),
-                    ("How", Distribution.Mode(plan.mode).label),
-                    ("Seed", str(plan.seed)),
+                    ("How", HOW[Distribution.Mode(plan.mode)]),
+                    ("Seed", f"{plan.seed}, to repeat it: the same data and seed share alike"),
                 ]
             ),
             "shares": looks.table(

@@ -46,7 +46,7 @@ class DistributionAdmin(ExactIdSearch, ReadOnlyAdmin):
     )
     fields = (
         *("book_link", "pool_link", "badge", "mode", "assigned", "users", "remainder", "seed"),
-        *("plan", "created_at", "undone_at"),
+        *("created_at", "undone_at"),
     )
     readonly_fields = fields
     change_form_template = "admin/coupons/distribution.html"

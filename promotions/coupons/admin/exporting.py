@@ -67,6 +67,7 @@ class ExportPage:
         of = "".join(f", {name} {pk}" for name, pk in part.items() if pk is not None)
         context = self.admin.admin_site.each_context(request) | {
             "opts": self.admin.opts,
+            "object": book,
             "title": f"Export the codes of {book}{of}",
             "form": form,
             "media": self.admin.media + form.media,

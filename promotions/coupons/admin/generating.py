@@ -98,7 +98,7 @@ class GeneratePage(AskedPage):
             plans.must_be(plan, expected)
             batch = batches.generate(named["pk"], **_given(asked))
         done = batch.status == CodeBatch.Status.DONE
-        words = f"{batch.total:,} codes are made." if done else "A job makes the codes."
+        words = f"{looks.plural(batch.total, 'code')} made." if done else "A job makes the codes."
         back = reverse("admin:coupons_codebatch_change", args=[batch.pk])
         return Report(words, back, messages.SUCCESS if done else messages.INFO)
 
@@ -167,7 +167,7 @@ def facts(plan: Generation) -> dict[str, Any]:
     return {
         "sample": plan.sample,
         "rows": [
-            ("Possible", f"{plan.possible:,} codes of this look"),
+            ("Possible", f"{looks.plural(plan.possible, 'code')} of this look"),
             ("Most", f"{plan.most:,} can still be made"),
             ("A guess", f"hits one time in {plan.one_in:,}"),
             (

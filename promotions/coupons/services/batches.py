@@ -17,6 +17,7 @@ from accounts import audit, jobs
 from promopulse.lib.errors import Invalid
 from promopulse.lib.sql import fetch_one
 from promopulse.lib.time import ClockTimestamp
+from promopulse.lib.words import plural
 from promotions.coupons import codes, doorbell, rules
 from promotions.coupons.errors import BatchNotFound, BookNotFound, CapacityExceeded, CouponExpired
 from promotions.coupons.models import PLACE_BITS, CodeBatch, CouponBook
@@ -90,7 +91,7 @@ def generate(
             _fill_up(batch)
         elif not here:
             transaction.on_commit(doorbell.ring)
-            title = f"{count:,} codes for {batch.book}"
+            title = f"{plural(count, 'code')} for {batch.book}"
             jobs.start(JOB, title=title, params={"batch_id": batch.pk}, total=count)
     if here:
         fill(batch.pk)

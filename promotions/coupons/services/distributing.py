@@ -21,6 +21,7 @@ from promopulse.lib import plans
 from promopulse.lib.errors import Invalid, NotFound, PlanChanged
 from promopulse.lib.sql import fetch_all, fetch_one
 from promopulse.lib.time import ClockTimestamp
+from promopulse.lib.words import plural
 from promotions.coupons import metrics, rules, sharing
 from promotions.coupons.errors import (
     BookExhausted,
@@ -194,10 +195,29 @@ def _plan(
     if shared.total > available:
         raise BookExhausted(left=available, wanted=shared.total)
     if not shared.shares:
-        raise Invalid("count", "Nobody of the pool would be given one.", "nobody")
+        raise Invalid(
+            "count",
+            f"Nobody of the pool would be given one: {_why(shared, len(members))}.",
+            "nobody",
+        )
     before = Distribution.objects.filter(book=book, pool=pool_id).order_by("-pk")
     last = before.values_list("pk", flat=True).first()
     return Plan(book.pk, pool_id, mode, seed, shared, available, last)
+
+
+def _why(shared: sharing.Sharing, people: int) -> str:
+    """Why nobody of a pool of so many people is given one."""
+    if not people:
+        return "the pool is empty"
+    if len(shared.skipped) < people:
+        return "there are fewer coupons than people who could have one"
+    limited = sum(one.reason == sharing.AT_LIMIT for one in shared.skipped)
+    closed = len(shared.skipped) - limited
+    told = {
+        "at the book's limit for a person": limited,
+        "with a closed account": closed,
+    }
+    return ", ".join(f"{plural(n, 'person', 'people')} {why}" for why, n in told.items() if n)
 
 
 def _carry_out(plan: Plan, reason: str) -> Distributed:

@@ -11,6 +11,7 @@ from typing import Any
 from accounts import jobs
 from accounts.models import Job, Pool
 from promopulse.lib import plans
+from promopulse.lib.words import plural
 from promotions.coupons.errors import ConcurrentRedemption
 from promotions.coupons.models import CouponBook, Distribution
 from promotions.coupons.services import distributing
@@ -50,7 +51,7 @@ def _start(plan: Plan, asked: dict[str, Any], reason: str) -> Job:
     book, pool = CouponBook.objects.get(pk=plan.book_id), Pool.objects.get(pk=plan.pool_id)
     return jobs.start(
         DISTRIBUTE,
-        title=f"Give {plan.count:,} coupons of {book} to {pool}, all at once",
+        title=f"Give {plural(plan.count, 'coupon')} of {book} to {pool}, all at once",
         params={
             "pool_id": plan.pool_id,
             "asked": asked | {"seed": plan.seed},
@@ -65,7 +66,8 @@ def _start(plan: Plan, asked: dict[str, Any], reason: str) -> Job:
 def _start_undo(distribution: Distribution, reason: str) -> Job:
     return jobs.start(
         UNDO,
-        title=f"Take {distribution.assigned:,} coupons of {distribution.book} back, all at once",
+        title=f"Take {plural(distribution.assigned, 'coupon')} of {distribution.book} back, "
+        "all at once",
         params={"distribution_id": distribution.pk, "reason": reason},
         total=distribution.assigned,
         once=f"{UNDO}:{distribution.pk}",

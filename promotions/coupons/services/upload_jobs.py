@@ -13,6 +13,7 @@ from django.db import transaction
 from accounts import audit, jobs
 from accounts.jobs import brought
 from accounts.models import Job
+from promopulse.lib.words import plural
 from promotions.coupons.models import CodeBatch
 from promotions.coupons.services import batches
 from promotions.coupons.services.batch_jobs import may
@@ -32,7 +33,7 @@ def start(book_id: int, verdicts: Sequence[Verdict], *, max_redemptions: int, pl
         book = batches.open_book(book_id, max_redemptions)
         return jobs.start(
             KIND,
-            title=f"Bring {len(new):,} codes into {book}",
+            title=f"Bring {plural(len(new), 'code')} into {book}",
             params={"book_id": book_id, "max_redemptions": max_redemptions},
             total=len(new),
             once=f"{KIND}:{plan}",

@@ -12,6 +12,7 @@ from django.db import transaction
 from accounts import audit
 from promopulse.lib.errors import DomainError, Invalid
 from promopulse.lib.sql import fetch_all
+from promopulse.lib.words import plural
 from promotions.coupons import codes, rules
 from promotions.coupons.errors import CouponNotAvailable
 from promotions.coupons.models import CodeBatch
@@ -127,14 +128,14 @@ def _judged(given: Sequence[str]) -> list[Verdict]:
 
 
 def _refuse_bad_rows(verdicts: list[Verdict]) -> None:
-    for kind, refusal, words in (
-        (INVALID, DomainError, "{n} rows can be no code."),
-        (DUPLICATE, CouponNotAvailable, "{n} codes exist already."),
+    for kind, refusal, words, what in (
+        (INVALID, DomainError, "{n} can be no code.", "row"),
+        (DUPLICATE, CouponNotAvailable, "{n} already there.", "code"),
     ):
         bad = [one for one in verdicts if one.verdict == kind]
         if bad:
             raise refusal(
-                words.format(n=len(bad)),
+                words.format(n=plural(len(bad), what)),
                 errors=[
                     {"pointer": f"/codes/{one.index}", "code": kind, "detail": one.detail}
                     for one in bad[:ERRORS_SHOWN]

@@ -59,7 +59,7 @@ def test_the_plan_is_confirmed_and_exactly_so_many_are_made(client):
     answer = confirm(client, page)
     batch = CodeBatch.objects.get()
     assert answer["Location"] == f"{BATCHES}{batch.pk}/change/"
-    assert said(answer) == ["40 codes are made."]
+    assert said(answer) == ["40 codes made."]
     codes = list(Coupon.objects.values_list("code", flat=True))
     assert len(set(codes)) == 40
     assert all(code.startswith("JUNE-") for code in codes)

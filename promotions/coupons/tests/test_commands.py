@@ -61,7 +61,7 @@ def test_codes_are_imported_once(tmp_path):
     table = tmp_path / "codes.csv"
     table.write_text("code\nGOLD-1\nGOLD-3\n")
     refused = run("codes_import", book.pk, table, "--on-duplicate", "error")
-    assert (refused.code, refused.words) == (4, "1 codes exist already.")
+    assert (refused.code, refused.words) == (4, "1 code already there.")
     assert run("codes_import", book.pk, tmp_path / "none.csv").code == 2
     assert Coupon.objects.filter(book=book).count() == 1
 

@@ -77,6 +77,7 @@ class WhyNotPage:
         form = WhyNotForm(request.POST or None)
         context: dict[str, Any] = self.admin.admin_site.each_context(request) | {
             "opts": self.admin.opts,
+            "object": promotion,
             "title": f"Why not? {promotion.name}",
             "form": form,
             "media": self.admin.media + form.media,

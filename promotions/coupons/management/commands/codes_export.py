@@ -11,6 +11,7 @@ from django.core.management.base import CommandParser
 from accounts import audit
 from promopulse.lib import commands
 from promopulse.lib.commands import Exit, Outcome, Stop
+from promopulse.lib.words import plural
 from promotions.coupons import selectors
 from promotions.coupons.services import exporting
 from promotions.coupons.states import State
@@ -50,7 +51,7 @@ class Command(commands.Command):
         except OSError as error:
             raise Stop(f"{error.filename}: {error.strerror}", Exit.USAGE) from None
         audit.record("book.export", book, after={"codes": written, **_said(filters)})
-        return Outcome(None if out is None else {"codes": written}, words=f"{written:,} codes")
+        return Outcome(None if out is None else {"codes": written}, words=plural(written, "code"))
 
     def _write(self, lines: Iterable[str], file: TextIO) -> None:
         for line in lines:

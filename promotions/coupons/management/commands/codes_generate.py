@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from promopulse.lib import commands
 from promopulse.lib.commands import Outcome, trial
+from promopulse.lib.words import plural
 from promotions.coupons import codes
 from promotions.coupons.models import CodeBatch
 from promotions.coupons.services import batches
@@ -48,8 +49,10 @@ class Command(commands.Command):
             "samples": samples,
         }
         if dry_run:
-            return Outcome(told, [f"{count:,} codes would be made, such as {', '.join(samples)}"])
-        return Outcome(told, [f"{batch.done:,} codes made, batch {batch.pk}"])
+            return Outcome(
+                told, [f"{plural(count, 'code')} would be made, such as {', '.join(samples)}"]
+            )
+        return Outcome(told, [f"{plural(batch.done, 'code')} made, batch {batch.pk}"])
 
     def _fill(self, batch: CodeBatch) -> None:
         while not batches.fill(batch.pk, seconds=_SECONDS_A_LINE):

@@ -6,9 +6,10 @@ from django.core.management.base import CommandParser
 
 from promopulse.lib import commands
 from promopulse.lib.commands import Outcome
+from promopulse.lib.words import plural
 from promotions.coupons.models import Distribution
 from promotions.coupons.services import distributing
-from promotions.coupons.services.distributing import Distributed
+from promotions.coupons.services.distributing import Distributed, Plan
 
 
 class Command(commands.Command):
@@ -41,7 +42,7 @@ class Command(commands.Command):
         plan = planned.plan
         if not yes:
             self.say("\n".join(_told(planned).lines))
-        self.confirm(f"Give {plan.count:,} coupons to {len(plan.sharing.shares):,} users?", yes=yes)
+        self.confirm(f"Give {_how_much(plan)}?", yes=yes)
         wanted |= {"seed": plan.seed, "expect_plan": plan.hash}
         return _told(distributing.distribute(pool_id, reason=reason, **wanted))
 
@@ -65,8 +66,13 @@ def _told(done: Distributed) -> Outcome:
     }
     verb = "given" if done.distribution else "would be given"
     lines = [
-        f"{plan.count:,} coupons {verb} to {len(sharing.shares):,} users "
-        f"({sharing.remainder:,} left over, {len(sharing.skipped):,} users skipped)",
+        f"{_how_much(plan, verb)} "
+        f"({sharing.remainder:,} left over, {plural(len(sharing.skipped), 'user')} skipped)",
         f"seed {plan.seed}, plan {plan.hash}",
     ]
     return Outcome(data, lines)
+
+
+def _how_much(plan: Plan, verb: str = "") -> str:
+    coupons, users = plural(plan.count, "coupon"), plural(len(plan.sharing.shares), "user")
+    return " ".join(filter(None, (coupons, verb, "to", users)))

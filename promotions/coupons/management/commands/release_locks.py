@@ -4,6 +4,7 @@ from typing import Any
 
 from promopulse.lib import commands
 from promopulse.lib.commands import Outcome
+from promopulse.lib.words import plural
 from promotions.coupons.services import tidying
 
 
@@ -17,9 +18,11 @@ class Command(commands.Command):
     def run(self, *, dry_run: bool, **options: Any) -> Outcome:
         if dry_run:
             lapsed = tidying.count_lapsed()
-            return Outcome({"released": False, "locks": lapsed}, [f"{lapsed} locks have lapsed"])
+            return Outcome(
+                {"released": False, "locks": lapsed}, [f"{plural(lapsed, 'lock')} lapsed"]
+            )
         locks, expired = tidying.release_lapsed_locks(), tidying.expire_ended_books()
         return Outcome(
             {"released": True, "locks": locks, "expired": expired},
-            [f"{locks} locks released, {expired} coupons expired"],
+            [f"{plural(locks, 'lock')} released, {plural(expired, 'coupon')} expired"],
         )
