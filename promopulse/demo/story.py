@@ -77,6 +77,20 @@ def events(setting: Setting, users: dict[str, int]) -> Iterator[dict[str, Any]]:
             if at < setting.told_until:
                 event = _event(setting, f"{number:04}", kind, users[key], at)
                 yield event | ({"amount": amount} if kind == "REDEEM" else {})
+    yield from _before_buying(setting, users)
+
+
+def _before_buying(setting: Setting, users: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """Who buys as the world is made has looked before, and looked again."""
+    chance = random.Random(f"looks {setting.campaign.key}")  # noqa: S311
+    for number, purchase in enumerate(purchases(setting.campaign), 1):
+        if purchase.buyer == world.LEAVER:
+            continue
+        views, clicks = chance.randint(3, 6), chance.randint(1, 2)
+        for look, kind in enumerate(("VIEW",) * views + ("CLICK",) * clicks):
+            at = setting.told_until - timedelta(seconds=chance.randrange(1, 90))
+            name = f"look-{number:02}-{look}"
+            yield _event(setting, name, kind, users[purchase.buyer], at)
 
 
 @dataclass(frozen=True)
