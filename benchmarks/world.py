@@ -3,6 +3,8 @@
 import random
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -103,6 +105,23 @@ class World:
             }
             for _ in range(count)
         ]
+
+    @contextmanager
+    def without_autovacuum(self) -> Iterator[None]:
+        """Tables are vacuumed and written out now, and not meanwhile: a vacuum takes longer than a
+        slice, and would fall on one side by chance.
+        """
+        self.instance.sql("VACUUM ANALYZE")
+        self.instance.sql("CHECKPOINT")
+        self._set("autovacuum = off")
+        try:
+            yield
+        finally:
+            self._set("autovacuum = on")
+
+    def _set(self, setting: str) -> None:
+        self.instance.sql(f"ALTER SYSTEM SET {setting}")
+        self.instance.sql("SELECT pg_reload_conf()")
 
     def waiting(self) -> bool:
         """Whether any request's events are still to be counted."""

@@ -25,6 +25,8 @@ from promotions.models import Promotion
 # A book has fewer places than 2 to this.
 PLACE_BITS = triggers.PLACE_BITS
 
+CODE_ONCE = "coupons_coupon_code_once"
+
 
 class CouponBook(models.Model):
     """A pool of codes with the rules they share. Its end, once passed, cannot move."""
@@ -248,7 +250,7 @@ class Coupon(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["code_key"], name="coupons_coupon_code_once"),
+            models.UniqueConstraint(fields=["code_key"], name=CODE_ONCE),
             # Free ones by their places; two in one place would share its chance.
             models.UniqueConstraint(
                 fields=["draw_key"], name="coupons_coupon_draw", condition=Q(state="UNASSIGNED")
@@ -278,6 +280,7 @@ class Coupon(models.Model):
         ]
         triggers = [
             triggers.coupons_begin_free,
+            triggers.coupon_is_fixed,
             triggers.coupon_moves,
             triggers.counts_follow_coupons,
             triggers.kept(),

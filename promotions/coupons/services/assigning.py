@@ -14,9 +14,10 @@ chance 1/places, and the first look that succeeds chooses among them alike; how 
 places does not come into it. (The next code after a random point would be drawn by the width of
 the gap before it.) Which place was named is seen by nobody until its code is given.
 
-While most codes are free the first look succeeds, in a book of any size. Later looks are named in
-the number that finds what is wanted nearly always, at a microsecond each, until it is cheaper to
-put all free ones in random order: at most some milliseconds at the end of a book of a million.
+While most codes are free the first look succeeds, in a book of any size. Later looks are named
+several at once, then in the number that finds what is wanted nearly always, at a microsecond each,
+until it is cheaper to put all free ones in random order: at most some milliseconds at the end of a
+book of a million.
 
 A book is exhausted when nobody could give a code back by failing: the last free ones that others
 hold are waited for, a moment only, so that whoever waits for us in turn is not waited for in vain.
@@ -75,9 +76,15 @@ _FREE = (
 _GIVE = """
 UPDATE coupons_coupon coupon
 SET state = 'ASSIGNED', assigned_to_id = %(user)s, assigned_at = coupons_clock()
-WHERE coupon.id = ANY(ARRAY({drawn})) AND coupon.state = 'UNASSIGNED'
+WHERE coupon.id = {drawn} AND coupon.state = 'UNASSIGNED'
 RETURNING coupon.id
 """
+_GIVE_ALL = _GIVE.format(drawn="ANY(ARRAY({drawn}))")
+# Nearly all draws are this one: the fewest parts for the server to make ready.
+_LOOK = """(
+    SELECT id FROM coupons_coupon WHERE state = 'UNASSIGNED' AND draw_key = %(place)s
+    FOR NO KEY UPDATE SKIP LOCKED
+)"""
 # Looked at in the order they were named, no further than is needed.
 _FOUND = """
     SELECT held.id FROM unnest(%(places)s::bigint[]) AS look(place)
@@ -93,12 +100,13 @@ _FOUND_OF_FEW = """
     WHERE state = 'UNASSIGNED' AND draw_key >= %(first)s AND draw_key < %(first)s + %(places)s
     ORDER BY random() LIMIT %(count)s FOR NO KEY UPDATE SKIP LOCKED
 """
-_DRAW = _GIVE.format(drawn=_FOUND)
-_DRAW_OF_FEW = _GIVE.format(drawn=_FOUND_OF_FEW)
-_DRAW_OF_HELD = _GIVE.format(drawn=_FOUND_OF_FEW.replace(" SKIP LOCKED", ""))
+_DRAW_ONE = _GIVE.format(drawn=_LOOK)
+_DRAW = _GIVE_ALL.format(drawn=_FOUND)
+_DRAW_OF_FEW = _GIVE_ALL.format(drawn=_FOUND_OF_FEW)
+_DRAW_OF_HELD = _GIVE_ALL.format(drawn=_FOUND_OF_FEW.replace(" SKIP LOCKED", ""))
 # Less than the server takes to look for those who wait in a circle.
 _SHORTLY = f"SELECT set_config('lock_timeout', '{WAIT_MS}ms', true)"
-_GIVE_ONE = _GIVE.format(drawn="SELECT %(id)s::bigint")
+_GIVE_ONE = _GIVE.format(drawn="%(id)s")
 
 _chance = random.SystemRandom()
 
@@ -175,7 +183,12 @@ def _drawn(wanted: _Wanted) -> list[int]:
     check_open(wanted.book)
     _check_room(wanted)
     book = wanted.book
-    found = _draw(wanted, wanted.count, LOOKS + 2 * wanted.count) if book.places > FEW else []
+    found: list[int] = []
+    if book.places > FEW:
+        if wanted.count == 1:
+            found += _draw_one(wanted)
+        if not found:
+            found += _draw(wanted, wanted.count, LOOKS + 2 * wanted.count)
     for _ in range(ROUNDS):
         missing = wanted.count - len(found)
         if not missing:
@@ -232,6 +245,12 @@ def free_of(book_id: int) -> int:
 def named_places(book: CouponBook, looks: int) -> list[int]:
     """Places of a book to look at, each as likely and unknown to anybody."""
     return [book.first_place + _chance.randrange(book.places) for _ in range(looks)]
+
+
+def _draw_one(wanted: _Wanted) -> list[int]:
+    """The coupon of one place, if it is free."""
+    (place,) = named_places(wanted.book, 1)
+    return [row[0] for row in fetch_all(_DRAW_ONE, {"user": wanted.user_id, "place": place})]
 
 
 def _draw(wanted: _Wanted, count: int, looks: int) -> list[int]:

@@ -10,17 +10,18 @@ is a doorbell; the beat rings it too.
 import time
 from collections.abc import Iterable
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
 from accounts import audit, jobs
 from promopulse.lib.errors import Invalid
-from promopulse.lib.sql import fetch_one
+from promopulse.lib.problems import constraint_of
+from promopulse.lib.sql import bound_cursor, fetch_one
 from promopulse.lib.time import ClockTimestamp
 from promopulse.lib.words import plural
 from promotions.coupons import codes, doorbell, rules
 from promotions.coupons.errors import BatchNotFound, BookNotFound, CapacityExceeded, CouponExpired
-from promotions.coupons.models import PLACE_BITS, CodeBatch, CouponBook
+from promotions.coupons.models import CODE_ONCE, PLACE_BITS, CodeBatch, CouponBook
 
 CHUNK = 50_000
 # The kind of job that tells how far a large batch is; it helps to fill it.
@@ -32,13 +33,12 @@ UPDATE coupons_couponbook SET places = places + %(count)s WHERE id = %(book)s
 RETURNING (id << {PLACE_BITS}) + places - %(count)s
 """
 _INSERT = """
-WITH made AS (
-    INSERT INTO coupons_coupon (book_id, batch_id, code, max_redemptions, state, uses, draw_key)
-    SELECT %(book)s, %(batch)s, code, %(most)s, 'UNASSIGNED', 0, %(first)s::bigint + number - 1
-    FROM unnest(%(codes)s::text[]) WITH ORDINALITY AS given(code, number)
-    ON CONFLICT (code_key) DO NOTHING
-    RETURNING 1
-)
+INSERT INTO coupons_coupon (book_id, batch_id, code, max_redemptions, state, uses, draw_key)
+SELECT %(book)s, %(batch)s, code, %(most)s, 'UNASSIGNED', 0, %(first)s::bigint + number - 1
+FROM unnest(%(codes)s::text[]) WITH ORDINALITY AS given(code, number)
+"""
+_INSERT_UNLESS_THERE = f"""
+WITH made AS ({_INSERT} ON CONFLICT (code_key) DO NOTHING RETURNING 1)
 SELECT count(*) FROM made
 """
 
@@ -51,17 +51,23 @@ def insert_codes(batch: CodeBatch, made: Iterable[str]) -> int:
     # Sorted by the form that is unique, so that neighbours fall on the same pages of its index.
     codes = sorted(made)
     (first,) = fetch_one(_PLACES, {"book": batch.book_id, "count": len(codes)})
-    (count,) = fetch_one(
-        _INSERT,
-        {
-            "book": batch.book_id,
-            "batch": batch.pk,
-            "most": batch.max_redemptions,
-            "first": first,
-            "codes": codes,
-        },
-    )
-    return int(count)
+    params = {
+        "book": batch.book_id,
+        "batch": batch.pk,
+        "most": batch.max_redemptions,
+        "first": first,
+        "codes": codes,
+    }
+    try:
+        # As new ones, which most are: their index is walked down once, not twice.
+        with transaction.atomic(), bound_cursor() as cursor:
+            cursor.execute(_INSERT, params)
+    except IntegrityError as error:
+        if constraint_of(error) != CODE_ONCE:
+            raise
+        (count,) = fetch_one(_INSERT_UNLESS_THERE, params)
+        return int(count)
+    return len(codes)
 
 
 def generate(

@@ -271,7 +271,14 @@ def _chosen(plan: Plan) -> list[int]:
 
 def _given(plan: Plan, distribution: Distribution, ids: list[int]) -> dict[int, list[str]]:
     holders = [user for user, share in plan.sharing.shares.items() for _ in range(share)]
-    params = {"at": clock(), "distribution": distribution.pk, "ids": ids, "users": holders}
+    # In the order of the ids, in which most indexes lie: neighbours fall on the same pages.
+    pairs = sorted(zip(ids, holders, strict=True))
+    params: dict[str, Any] = {
+        "at": clock(),
+        "distribution": distribution.pk,
+        "ids": [code for code, _ in pairs],
+        "users": [user for _, user in pairs],
+    }
     codes: dict[int, list[str]] = {user: [] for user in plan.sharing.shares}
     try:
         with transaction.atomic():

@@ -123,6 +123,30 @@ def test_no_half_states_and_no_other_columns(values):
     assert refused(update(coupon, **values)).startswith("coupons_coupon_")
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"assigned_at": None},
+        {"assigned_to_id": None},
+        {"locked_until": "2030-01-01T00:00:00Z"},
+        {"lock_token_hash": b"x" * 32},
+        {"redeemed_at": "2030-01-01T00:00:00Z"},
+        {"uses": 1},
+        {"draw_key": 7},
+    ],
+)
+def test_a_gift_is_nothing_but_a_gift(values):
+    coupon = made(BookFactory())[0]
+    gift = {"state": State.ASSIGNED, "assigned_to_id": UserFactory().pk, "assigned_at": db_now()}
+    assert refused(update(coupon, **(gift | values))).startswith("coupons_coupon_")
+    update(coupon, **gift)()
+
+
+def test_a_use_has_no_other_way():
+    used = {"state": State.REDEEMED, "uses": 1, "redeemed_at": db_now()}
+    assert refused(update(held(), **used)) == "coupons_coupon_unledgered"
+
+
 def test_a_coupon_never_changes_hands():
     coupon = held()
     assert refused(update(coupon, assigned_to_id=UserFactory().pk)) == "coupons_coupon_holder"

@@ -32,7 +32,7 @@ def unequal():
     kept = early[::40]
     given = [coupon.pk for coupon in early if coupon not in kept]
     fetch_all(
-        assigning._GIVE.format(drawn="SELECT unnest(%(ids)s::bigint[])"),
+        assigning._GIVE_ALL.format(drawn="SELECT unnest(%(ids)s::bigint[])"),
         {"ids": given, "user": user.pk},
     )
     assert assigning.free_of(book.pk) == CODES
@@ -90,17 +90,19 @@ def test_the_few_that_are_left_are_as_likely():
     assert sum((count - expected) ** 2 / expected for count in counts.values()) < 31
 
 
-def test_a_draw_reads_a_handful_of_rows(django_assert_max_num_queries):
+@pytest.mark.parametrize("statement", [assigning._DRAW_ONE, assigning._DRAW])
+def test_a_draw_reads_a_handful_of_rows(statement, django_assert_max_num_queries):
     """Of a book that was just made, too, of which statistics know nothing yet."""
     book, user = BookFactory(), UserFactory()
     made(book, 5_000)
     book.refresh_from_db()
     with connection.cursor() as cursor:
         cursor.execute(
-            "EXPLAIN (ANALYZE, FORMAT JSON) " + assigning._DRAW,
+            "EXPLAIN (ANALYZE, FORMAT JSON) " + statement,
             {
                 "user": user.pk,
                 "count": 1,
+                "place": assigning.named_places(book, 1)[0],
                 "places": assigning.named_places(book, assigning.LOOKS),
             },
         )

@@ -13,6 +13,7 @@ from promotions.coupons.triggers.books import (
 from promotions.coupons.triggers.common import PLACE_BITS, follows_rows, kept
 from promotions.coupons.triggers.moves import (
     counts_follow_coupons,
+    coupon_is_fixed,
     coupon_moves,
     coupons_begin_free,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "batch_follows_its_codes",
     "book_keeps_its_word",
     "counts_follow_coupons",
+    "coupon_is_fixed",
     "coupon_moves",
     "coupons_begin_free",
     "distribution_stays",

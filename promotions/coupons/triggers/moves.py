@@ -30,9 +30,8 @@ _AGREES = """
             AND (NEW.state = 'REDEEMED') = (NEW.uses = NEW.max_redemptions)
             AND NEW.uses BETWEEN 0 AND NEW.max_redemptions"""
 
-_FIXED = ("id", "book_id", "batch_id", "code", "max_redemptions", "draw_key")
 _MOVES = ", ".join(
-    f"('{source}', '{target}')"
+    f"'{source}>{target}'"
     for source, targets in MOVES.items()
     for target in sorted(targets)
     if source != target
@@ -92,27 +91,57 @@ coupons_begin_free = pgtrigger.Trigger(
     """,
 )
 
+_UNLOCKED = "NEW.locked_until IS NULL AND NEW.lock_token_hash IS NULL"
+_FIXED = ("id", "book_id", "batch_id", "code", "max_redemptions", "draw_key")
+# Asked only of a statement that names one of them: a gift or a use does not.
+coupon_is_fixed = pgtrigger.Trigger(
+    name="fixed",
+    operation=pgtrigger.UpdateOf(*_FIXED),
+    when=pgtrigger.Before,
+    func=f"""
+        IF {changed(*_FIXED)} THEN
+            {unlawful("these stay", "coupons_coupon_fixed")}
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+# What an expression names is made ready anew in each transaction: the usual moves, a gift and the
+# last use, come first and are asked the least. What `_AGREES` said of the row before holds for
+# what stays.
 coupon_moves = pgtrigger.Trigger(
     name="moves",
     operation=pgtrigger.Update,
     when=pgtrigger.Before,
     declare=[("book", "record")],
     func=f"""
-        IF {changed(*_FIXED)} THEN
-            {unlawful("these stay", "coupons_coupon_fixed")}
+        IF NEW.state = 'ASSIGNED' THEN
+            IF OLD.state = 'UNASSIGNED' AND NEW.uses = OLD.uses
+                    AND NEW.assigned_to_id IS NOT NULL AND NEW.assigned_at IS NOT NULL
+                    AND {_UNLOCKED} AND NEW.redeemed_at IS NULL THEN
+                RETURN NEW;
+            END IF;
+        ELSIF NEW.state = 'REDEEMED' THEN
+            IF OLD.state = 'ASSIGNED' AND NEW.uses = OLD.uses + 1 AND NEW.uses = NEW.max_redemptions
+                    AND NEW.assigned_to_id = OLD.assigned_to_id
+                    AND NEW.assigned_at = OLD.assigned_at
+                    AND NEW.distribution_id IS NOT DISTINCT FROM OLD.distribution_id
+                    AND {_UNLOCKED} AND NEW.redeemed_at IS NOT NULL AND pg_trigger_depth() > 1 THEN
+                RETURN NEW;
+            END IF;
         END IF;
         IF NEW.uses <> OLD.uses AND pg_trigger_depth() < 2 THEN
             {unlawful("uses follow redemptions", "coupons_coupon_unledgered")}
         END IF;
-        IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN ({_MOVES}) THEN
+        IF NEW.state <> OLD.state AND OLD.state || '>' || NEW.state NOT IN ({_MOVES}) THEN
             {unlawful("no such move of a coupon", "coupons_coupon_moves")}
         END IF;
         IF ({changed("assigned_to_id", "assigned_at", "distribution_id")})
-                AND (OLD.state, NEW.state) NOT IN
-                    (('UNASSIGNED', 'ASSIGNED'), ('ASSIGNED', 'UNASSIGNED')) THEN
+                AND OLD.state || '>' || NEW.state
+                    NOT IN ('UNASSIGNED>ASSIGNED', 'ASSIGNED>UNASSIGNED') THEN
             {unlawful("a coupon stays with its holder", "coupons_coupon_holder")}
         END IF;
-        IF OLD.state = 'ASSIGNED' AND NEW.state = 'UNASSIGNED' AND OLD.uses > 0 THEN
+        IF NEW.state = 'UNASSIGNED' AND OLD.state = 'ASSIGNED' AND OLD.uses > 0 THEN
             {unlawful("a coupon in use is not taken back", "coupons_coupon_in_use")}
         END IF;
         IF NOT ({_AGREES}) THEN
@@ -143,7 +172,6 @@ _CHANGES = ", ".join(
     f"{name} = {name} + (one.state = '{state}')::integer - (one.was_state = '{state}')::integer"
     for state, name in _COUNTS.items()
 )
-_RULES = "book.is_active, book.expires_at, book.max_assignments_per_user AS most"
 _JUDGE_GAIN = f"""
             IF over.expires_at <= coupons_clock() THEN
                 {refuse("coupon_expired")}
@@ -154,46 +182,56 @@ _JUDGE_GAIN = f"""
 """
 
 # The same as below for one coupon, in the fewest statements: most are given one by one.
+_TALLY_ONE = _tally(
+    "VALUES (one.book_id, one.state, 1), (one.book_id, one.was_state, -1)",
+    columns=" (book_id, state, n)",
+)
 _ONE = f"""
         SELECT now.book_id, was.state AS was_state, now.state, was.assigned_to_id AS was_user,
             now.assigned_to_id AS user_id,
+            was.assigned_to_id IS NULL AND now.assigned_to_id IS NOT NULL AS is_gift,
             (SELECT true FROM now OFFSET 1 LIMIT 1) AS is_one_of_many,
             {rules_lock("now.book_id", shared=True)}
         INTO one FROM before was, now;
+        IF one.is_gift AND one.is_one_of_many IS NULL THEN
+            INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
+                VALUES (one.book_id, one.user_id, 1, 0)
+                ON CONFLICT (book_id, user_id) DO UPDATE SET assigned = held.assigned + 1
+                RETURNING assigned INTO taken;
+            UPDATE coupons_booktally SET unassigned = unassigned - 1, assigned = assigned + 1
+                FROM coupons_couponbook book
+                WHERE book.id = one.book_id AND book.is_active
+                    AND COALESCE(book.expires_at > coupons_clock(), true)
+                    AND COALESCE(taken <= book.max_assignments_per_user, true)
+                    AND book_id = one.book_id AND shard = pg_backend_pid() % {SHARDS};
+            IF FOUND THEN
+                RETURN NULL;
+            END IF;
+            -- The first of this connection, or it may not be.
+            {_TALLY_ONE}
+            SELECT book.is_active, book.expires_at, book.max_assignments_per_user AS most
+                INTO over FROM coupons_couponbook book WHERE id = one.book_id;
+            {_JUDGE_GAIN}
+            IF taken > over.most THEN
+                {refuse("max_assignments_exceeded", used="taken - 1", limit="over.most")}
+            END IF;
+            RETURN NULL;
+        END IF;
         IF NOT FOUND THEN
             RETURN NULL;
         END IF;
         IF one.is_one_of_many IS NULL THEN
-            IF one.was_user IS NULL AND one.user_id IS NOT NULL THEN
-                INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
-                    VALUES (one.book_id, one.user_id, 1, 0)
-                    ON CONFLICT (book_id, user_id) DO UPDATE SET assigned = held.assigned + 1
-                    RETURNING assigned INTO taken;
-            ELSIF one.was_user IS NOT NULL AND one.user_id IS NULL THEN
+            IF one.was_user IS NOT NULL AND one.user_id IS NULL THEN
                 UPDATE coupons_bookuser SET assigned = assigned - 1
                     WHERE book_id = one.book_id AND user_id = one.was_user;
             END IF;
             IF one.was_state = one.state THEN
                 RETURN NULL;
             END IF;
-            UPDATE coupons_booktally SET {_CHANGES} FROM coupons_couponbook book
-                WHERE book.id = one.book_id AND book_id = one.book_id
-                    AND shard = pg_backend_pid() % {SHARDS}
-                RETURNING {_RULES} INTO over;
+            UPDATE coupons_booktally SET {_CHANGES}
+                WHERE book_id = one.book_id AND shard = pg_backend_pid() % {SHARDS};
             IF NOT FOUND THEN
-                {
-    _tally(
-        "VALUES (one.book_id, one.state, 1), (one.book_id, one.was_state, -1)",
-        columns=" (book_id, state, n)",
-    )
-}
-                SELECT {_RULES} INTO over FROM coupons_couponbook book WHERE id = one.book_id;
-            END IF;
-            IF taken IS NOT NULL THEN
-                {_JUDGE_GAIN}
-                IF taken > over.most THEN
-                    {refuse("max_assignments_exceeded", used="taken - 1", limit="over.most")}
-                END IF;
+                {_TALLY_ONE}
             END IF;
             RETURN NULL;
         END IF;
@@ -243,17 +281,19 @@ counts_follow_coupons = pgtrigger.Trigger(
             {_JUDGE_GAIN}
             {refuse("max_assignments_exceeded", used="over.used", limit="over.most")}
         END IF;
-        UPDATE coupons_bookuser held SET assigned = held.assigned - lost.n
-        FROM (
-            SELECT book_id, user_id, -sum(n) AS n FROM (
-                SELECT book_id, assigned_to_id AS user_id, 1 AS n FROM now
-                WHERE assigned_to_id IS NOT NULL
-                UNION ALL
-                SELECT book_id, assigned_to_id, -1 FROM before WHERE assigned_to_id IS NOT NULL
-            ) changes
-            GROUP BY book_id, user_id HAVING sum(n) < 0 ORDER BY book_id, user_id
-        ) lost
-        WHERE held.book_id = lost.book_id AND held.user_id = lost.user_id;
+        IF EXISTS (SELECT FROM before WHERE assigned_to_id IS NOT NULL) THEN
+            UPDATE coupons_bookuser held SET assigned = held.assigned - lost.n
+            FROM (
+                SELECT book_id, user_id, -sum(n) AS n FROM (
+                    SELECT book_id, assigned_to_id AS user_id, 1 AS n FROM now
+                    WHERE assigned_to_id IS NOT NULL
+                    UNION ALL
+                    SELECT book_id, assigned_to_id, -1 FROM before WHERE assigned_to_id IS NOT NULL
+                ) changes
+                GROUP BY book_id, user_id HAVING sum(n) < 0 ORDER BY book_id, user_id
+            ) lost
+            WHERE held.book_id = lost.book_id AND held.user_id = lost.user_id;
+        END IF;
         {
         _tally(
             "SELECT book_id, state, 1 AS n FROM now UNION ALL SELECT book_id, state, -1 FROM before"

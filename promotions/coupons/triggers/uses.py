@@ -16,54 +16,63 @@ redemption_takes = pgtrigger.Trigger(
     operation=pgtrigger.Insert,
     when=pgtrigger.Before,
     declare=[
-        ("coupon", "coupons_coupon"),
-        ("book", "coupons_couponbook"),
+        ("coupon", "record"),
         ("used", "integer"),
         ("at", "timestamptz"),
         ("is_held", "boolean"),
     ],
     func=f"""
-        SELECT book_id INTO NEW.book_id FROM coupons_coupon WHERE id = NEW.coupon_id;
+        SELECT book_id, {rules_lock("book_id", shared=True)} INTO coupon
+            FROM coupons_coupon WHERE id = NEW.coupon_id;
         IF NOT FOUND THEN
             {refuse("coupon_not_found")}
         END IF;
-        PERFORM {rules_lock("NEW.book_id", shared=True)};
+        NEW.book_id := coupon.book_id;
         INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
             VALUES (NEW.book_id, NEW.user_id, 0, 1)
             ON CONFLICT (book_id, user_id) DO UPDATE SET redeemed = held.redeemed + 1
             RETURNING redeemed INTO used;
-        SELECT * INTO coupon FROM coupons_coupon WHERE id = NEW.coupon_id FOR NO KEY UPDATE;
-        SELECT * INTO book FROM coupons_couponbook WHERE id = NEW.book_id;
+        -- The rules of the book stay while their lock is shared, whoever holds the coupon.
+        SELECT code.state, code.assigned_to_id, code.locked_until, code.lock_token_hash,
+            book.is_active, book.expires_at, book.requires_assignment,
+            book.max_redemptions_per_user AS most
+        INTO coupon
+        FROM coupons_coupon code JOIN coupons_couponbook book ON book.id = code.book_id
+        WHERE code.id = NEW.coupon_id FOR NO KEY UPDATE OF code;
         -- Behind the queue for the coupon: what counts is when its turn comes.
         at := coupons_clock();
 
-        IF coupon.assigned_to_id <> NEW.user_id THEN
-            {refuse("coupon_not_found")}
-        END IF;
-        IF coupon.state = 'REDEEMED' THEN
-            {refuse("coupon_redeemed")}
-        END IF;
-        IF coupon.state = 'EXPIRED' OR book.expires_at <= at THEN
-            {refuse("coupon_expired")}
-        END IF;
-        IF coupon.state = 'UNASSIGNED' AND book.requires_assignment THEN
-            {refuse("coupon_not_assigned")}
-        END IF;
-        is_held := coupon.state = 'LOCKED' AND coupon.locked_until > at;
-        IF is_held AND NEW.lock_token_hash IS NULL THEN
-            {refuse("coupon_locked")}
-        END IF;
-        IF NEW.lock_token_hash IS NOT NULL
-                AND NOT (is_held AND coupon.lock_token_hash = NEW.lock_token_hash) THEN
-            {refuse("lock_token_mismatch")}
-        END IF;
-        IF NOT book.is_active THEN
-            {refuse("book_inactive")}
-        END IF;
-        IF used > book.max_redemptions_per_user THEN
-            {
-        refuse("max_redemptions_exceeded", used="used - 1", limit="book.max_redemptions_per_user")
-    }
+        -- Asked at once: most uses are of this kind.
+        IF (coupon.state = 'ASSIGNED' AND coupon.assigned_to_id = NEW.user_id
+                AND NEW.lock_token_hash IS NULL AND coupon.is_active
+                AND COALESCE(coupon.expires_at > at, true)
+                AND COALESCE(used <= coupon.most, true)) IS NOT TRUE THEN
+            IF coupon.assigned_to_id <> NEW.user_id THEN
+                {refuse("coupon_not_found")}
+            END IF;
+            IF coupon.state = 'REDEEMED' THEN
+                {refuse("coupon_redeemed")}
+            END IF;
+            IF coupon.state = 'EXPIRED' OR coupon.expires_at <= at THEN
+                {refuse("coupon_expired")}
+            END IF;
+            IF coupon.state = 'UNASSIGNED' AND coupon.requires_assignment THEN
+                {refuse("coupon_not_assigned")}
+            END IF;
+            is_held := coupon.state = 'LOCKED' AND coupon.locked_until > at;
+            IF is_held AND NEW.lock_token_hash IS NULL THEN
+                {refuse("coupon_locked")}
+            END IF;
+            IF NEW.lock_token_hash IS NOT NULL
+                    AND NOT (is_held AND coupon.lock_token_hash = NEW.lock_token_hash) THEN
+                {refuse("lock_token_mismatch")}
+            END IF;
+            IF NOT coupon.is_active THEN
+                {refuse("book_inactive")}
+            END IF;
+            IF used > coupon.most THEN
+                {refuse("max_redemptions_exceeded", used="used - 1", limit="coupon.most")}
+            END IF;
         END IF;
 
         UPDATE coupons_coupon SET
@@ -76,7 +85,7 @@ redemption_takes = pgtrigger.Trigger(
             WHERE id = NEW.coupon_id;
         NEW.good_until := LEAST(
             CASE WHEN NEW.lock_token_hash IS NOT NULL THEN coupon.locked_until END,
-            book.expires_at);
+            coupon.expires_at);
         NEW.created_at := at;
         RETURN NEW;
     """,
