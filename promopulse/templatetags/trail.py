@@ -17,9 +17,10 @@ _ARROW = SafeString(
 
 @register.simple_tag(takes_context=True)
 def trail(context: template.Context) -> SafeString:
-    """Shelf, list and row of the page. Names of rows are shown as they are written.
+    """Shelf (but where it has the list's name), list and row of the page.
 
-    The row is `original`, as a row's own page has it, or `object`, where a page is about one.
+    Names of rows are shown as they are written. The row is `original`, as a row's own page has it,
+    or `object`, where a page is about one.
     """
     options: Any = context["opts"]
     route = f"admin:{options.app_label}_{options.model_name}"
@@ -28,7 +29,8 @@ def trail(context: template.Context) -> SafeString:
     for group in context.get("sidebar_navigation") or ():
         for item in group["items"]:
             if item["link"] == page:
-                parts = [("", group["title"]), (page, item["title"])]
+                shelf = [] if group["title"] == item["title"] else [("", group["title"])]
+                parts = [*shelf, (page, item["title"])]
     row = context.get("original") or context.get("object")
     if row is not None:
         parts.append((reverse(f"{route}_change", args=[row.pk]), str(row)))

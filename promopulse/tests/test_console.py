@@ -52,17 +52,17 @@ def test_everybody_finds_what_is_theirs():
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("", ["Campaigns", "Promotions"]),
-        ("{pk}/change/", ["Campaigns", "Promotions", "spring <3"]),
-        ("{pk}/why-not/", ["Campaigns", "Promotions", "spring <3"]),
-        ("move/pause/?ids={pk}", ["Campaigns", "Promotions"]),
+        ("promotions/promotion/", ["Campaigns", "Promotions"]),
+        ("promotions/promotion/{pk}/change/", ["Campaigns", "Promotions", "spring <3"]),
+        ("promotions/promotion/{pk}/why-not/", ["Campaigns", "Promotions", "spring <3"]),
+        ("promotions/promotion/move/pause/?ids={pk}", ["Campaigns", "Promotions"]),
+        ("coupons/couponbook/", ["Coupons", "Books"]),
+        ("coupons/coupon/", ["Coupons"]),
     ],
 )
 def test_a_page_says_where_it_is_in_the_words_of_the_sidebar(path, said):
     promotion = CampaignFactory(name="spring <3")
-    page = logged_in("marketer")[0].get(
-        f"/admin/promotions/promotion/{path.format(pk=promotion.pk)}"
-    )
+    page = logged_in("marketer")[0].get(f"/admin/{path.format(pk=promotion.pk)}")
     trail = page.content.decode().partition("<h1")[2].partition("</h1>")[0]
     words = [unescape(word).strip() for word in re.findall(r">([^<>]+)<", trail)]
     assert [word for word in words if word and word != "chevron_right"] == said

@@ -211,6 +211,6 @@ def people(ids: list[int]) -> dict[int, Any]:
 def skipped_table(skipped: list[tuple[int, str, int]], names: dict[int, Any]) -> Any:
     """Who is given none, and why."""
     return looks.table(
-        ("Person", "Why", "Room"),
+        ("Person", "Why", "Could still have"),
         [(names[user], WHY.get(reason, reason), f"{room:,}") for user, reason, room in skipped],
     )
