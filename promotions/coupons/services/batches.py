@@ -24,6 +24,8 @@ from promotions.coupons.errors import BatchNotFound, BookNotFound, CapacityExcee
 from promotions.coupons.models import CODE_ONCE, PLACE_BITS, CodeBatch, CouponBook
 
 CHUNK = 50_000
+# So many a statement: what is done again where a code exists already.
+PART = 5_000
 # The kind of job that tells how far a large batch is; it helps to fill it.
 JOB = "codes"
 
@@ -32,13 +34,17 @@ _PLACES = f"""
 UPDATE coupons_couponbook SET places = places + %(count)s WHERE id = %(book)s
 RETURNING (id << {PLACE_BITS}) + places - %(count)s
 """
-_INSERT = """
-INSERT INTO coupons_coupon (book_id, batch_id, code, max_redemptions, state, uses, draw_key)
-SELECT %(book)s, %(batch)s, code, %(most)s, 'UNASSIGNED', 0, %(first)s::bigint + number - 1
-FROM unnest(%(codes)s::text[]) WITH ORDINALITY AS given(code, number)
+_COPY = """
+COPY coupons_coupon (book_id, batch_id, code, max_redemptions, state, uses, draw_key) FROM STDIN
 """
-_INSERT_UNLESS_THERE = f"""
-WITH made AS ({_INSERT} ON CONFLICT (code_key) DO NOTHING RETURNING 1)
+_INSERT_UNLESS_THERE = """
+WITH made AS (
+    INSERT INTO coupons_coupon (book_id, batch_id, code, max_redemptions, state, uses, draw_key)
+    SELECT %(book)s, %(batch)s, code, %(most)s, 'UNASSIGNED', 0, %(first)s::bigint + number - 1
+    FROM unnest(%(codes)s::text[]) WITH ORDINALITY AS given(code, number)
+    ON CONFLICT (code_key) DO NOTHING
+    RETURNING 1
+)
 SELECT count(*) FROM made
 """
 
@@ -51,23 +57,41 @@ def insert_codes(batch: CodeBatch, made: Iterable[str]) -> int:
     # Sorted by the form that is unique, so that neighbours fall on the same pages of its index.
     codes = sorted(made)
     (first,) = fetch_one(_PLACES, {"book": batch.book_id, "count": len(codes)})
-    params = {
-        "book": batch.book_id,
-        "batch": batch.pk,
-        "most": batch.max_redemptions,
-        "first": first,
-        "codes": codes,
-    }
+    return sum(
+        _inserted(batch, codes[start : start + PART], first + start)
+        for start in range(0, len(codes), PART)
+    )
+
+
+def _inserted(batch: CodeBatch, codes: list[str], first: int) -> int:
+    """Add codes in places from `first` on; gives how many were new."""
     try:
-        # As new ones, which most are: their index is walked down once, not twice.
-        with transaction.atomic(), bound_cursor() as cursor:
-            cursor.execute(_INSERT, params)
+        _copy(batch, codes, first)
     except IntegrityError as error:
         if constraint_of(error) != CODE_ONCE:
             raise
+        params = {
+            "book": batch.book_id,
+            "batch": batch.pk,
+            "most": batch.max_redemptions,
+            "first": first,
+            "codes": codes,
+        }
         (count,) = fetch_one(_INSERT_UNLESS_THERE, params)
         return int(count)
     return len(codes)
+
+
+def _copy(batch: CodeBatch, codes: list[str], first: int) -> None:
+    """Add codes, all of them new or none: looking for each of them first costs more.
+
+    What a code is made of (`codes.is_writable`) means nothing else in the text of a COPY.
+    """
+    before = f"{batch.book_id}\t{batch.pk}\t"
+    after = f"\t{batch.max_redemptions}\tUNASSIGNED\t0\t"
+    rows = [f"{before}{code}{after}{place}\n" for place, code in enumerate(codes, first)]
+    with transaction.atomic(), bound_cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write("".join(rows))
 
 
 def generate(
