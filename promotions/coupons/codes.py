@@ -37,7 +37,8 @@ def normalise(text: str) -> str:
 
 def is_writable(text: str) -> bool:
     """Whether a text can be kept as a code, as it is shown."""
-    return len(text) <= MAX_LENGTH and text[:1].isalnum() and bool(normalise(text))
+    is_shown = len(text) <= MAX_LENGTH and text.isprintable() and text[:1].isalnum()
+    return is_shown and bool(normalise(text))
 
 
 def masked(code: str) -> str:

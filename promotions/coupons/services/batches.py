@@ -54,12 +54,14 @@ def insert_codes(batch: CodeBatch, made: Iterable[str]) -> int:
 
     Holds the book's row until the transaction ends.
     """
-    # Sorted by the form that is unique, so that neighbours fall on the same pages of its index.
-    codes = sorted(made)
-    (first,) = fetch_one(_PLACES, {"book": batch.book_id, "count": len(codes)})
+    # Sorted by the form that is unique: neighbours fall on the same pages of its index, and two who
+    # bring the same codes wait for each other in one order. Those of one shape are so as they are.
+    key = codes.normalise if batch.kind == CodeBatch.Kind.UPLOAD else None
+    rows = sorted(made, key=key)
+    (first,) = fetch_one(_PLACES, {"book": batch.book_id, "count": len(rows)})
     return sum(
-        _inserted(batch, codes[start : start + PART], first + start)
-        for start in range(0, len(codes), PART)
+        _inserted(batch, rows[start : start + PART], first + start)
+        for start in range(0, len(rows), PART)
     )
 
 

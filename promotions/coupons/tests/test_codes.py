@@ -41,6 +41,7 @@ def test_a_code_is_kept_as_it_is_shown_or_not_at_all():
     assert codes.is_writable("Summer-20")
     assert not codes.is_writable(" Summer-20")
     assert not codes.is_writable("A-" * 40)
+    assert not any(codes.is_writable(f"Summer-20{end}") for end in "\t\n\r\x1f\x00\x7f")
 
 
 def test_masking_leaves_too_little_to_guess():
@@ -113,6 +114,13 @@ def test_what_cannot_be_made_is_named(options, field):
     with pytest.raises(Invalid) as refused:
         rules.shape(**options)
     assert refused.value.errors[0]["pointer"] == f"/{field}"
+
+
+@pytest.mark.parametrize("pattern", ["S{}\t", "S{}\n", "S{}\x1f"])
+def test_a_pattern_ends_in_what_can_be_typed(pattern):
+    with pytest.raises(Invalid) as refused:
+        rules.shape(pattern=pattern)
+    assert refused.value.errors[0]["pointer"] == "/pattern"
 
 
 def test_a_shape_is_put_together():

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from django.db import connection, transaction
@@ -278,6 +278,28 @@ def test_two_who_bring_the_same_codes_at_once_bring_them_once():
     assert sum(done.counts["created"] for done in outcomes) == 200
     assert Coupon.objects.count() == 200
     assert not audited()
+
+
+def test_the_same_codes_written_otherwise_are_waited_for_in_one_order(monkeypatch):
+    """As written "ZZ" is before "aa", as it is compared after it: each would wait for the other."""
+    really, both_began = batches._inserted, threading.Barrier(2)
+
+    def paced(*given):
+        count = really(*given)
+        with suppress(threading.BrokenBarrierError):
+            both_began.wait(timeout=0.5)
+        return count
+
+    monkeypatch.setattr(batches, "PART", 1)
+    monkeypatch.setattr(batches, "_inserted", paced)
+    books = [BookFactory.create().pk for _ in range(2)]
+    outcomes = together(
+        *(
+            lambda book=book, codes=codes: uploading.upload(book, codes, on_duplicate="skip")
+            for book, codes in zip(books, (["AA-1", "ZZ-1"], ["aa1", "ZZ1"]), strict=True)
+        )
+    )
+    assert sorted(done.counts["created"] for done in outcomes) == [0, 2]
 
 
 def test_two_workers_on_one_batch_make_exactly_its_number(monkeypatch):
