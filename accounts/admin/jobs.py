@@ -54,7 +54,8 @@ class JobAdmin(ReadOnlyAdmin):
     empty_words = (
         "What is too long for a page: large exports, uploads, replays, with their progress."
     )
-    fields = ("kind", "who", "created_at", "started_at", "finished_at", "request_id")
+    # The times of the work are drawn again with its progress.
+    fields = ("kind", "who", "created_at", "request_id")
     readonly_fields = fields
     change_form_template = "admin/accounts/job/change_form.html"
 

@@ -164,7 +164,7 @@ class CodeBatch(models.Model):
         triggers = [triggers.batch_follows_its_codes, triggers.kept(), no_truncate()]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.done}/{self.total}"
+        return f"Batch {self.pk}"
 
     @property
     def code_shape(self) -> codes.Shape:

@@ -64,7 +64,7 @@ class CodeBatchAdmin(ExactIdSearch, ReadOnlyAdmin):
     empty_words = "Codes come into a book in batches: generate or upload some on its page."
     fields = (
         *("book_link", "kind", "pattern", "length", "charset", "max_redemptions"),
-        *("created_at", "finished_at"),
+        "created_at",
     )
     readonly_fields = fields
     change_form_template = "admin/coupons/batch.html"

@@ -44,6 +44,11 @@ def page_of(client, job):
     return client.get(f"/admin/accounts/job/{job.pk}/change/")
 
 
+def progress(page):
+    """What is drawn again while a job runs."""
+    return page.content.decode().split('id="progress"')[1].split("</section>")[0]
+
+
 def test_few_are_brought_at_once(client):
     one = book()
     address = f"{BOOKS}{one.pk}/upload/"
@@ -58,7 +63,9 @@ def test_many_are_brought_by_a_job_that_ends_in_the_same_report(client):
     named(book(), "OLD-1")
     job = begun(client, one, [*FIVE, "OLD-1", "no/code"], max_redemptions=3)
     assert (job.total, one.coupons.count()) == (5, 0)
+    assert "Finished" not in progress(page_of(client, job))
     running.run(job.pk)
+    assert "Finished" in progress(page_of(client, job))
     batch = CodeBatch.objects.get(book=one)
     assert (batch.kind, batch.status, batch.done, batch.max_redemptions) == ("upload", "done", 5, 3)
     assert codes_of(one) == FIVE
