@@ -27,13 +27,13 @@ TRIES = 3
 _KNOWN = """
 SELECT code_key FROM coupons_coupon WHERE code_key = ANY(%(keys)s::text[])
 """
-_WORDS = {
-    DUPLICATE: "The code exists already.",
-    INVALID: (
-        f"A code has {codes.MIN_LENGTH} to {codes.MAX_LENGTH} letters, digits, dots, underscores, "
-        "dashes and spaces, begins with a letter or a digit, and is no word of the routes."
-    ),
-}
+_EXISTS = "The code exists already."
+_TWICE = "A row before has the same code."
+_NO_CODE = (
+    f"A code has {codes.MIN_LENGTH} to {codes.MAX_LENGTH} letters, digits, dots, underscores, "
+    "dashes and spaces, begins with a letter or a digit, and is none of "
+    f"{', '.join(sorted(codes.RESERVED))}."
+)
 
 
 @dataclass(frozen=True)
@@ -113,17 +113,20 @@ def upload(
 def _judged(given: Sequence[str]) -> list[Verdict]:
     keys = [codes.normalise(text) for text in given]
     taken = {row for (row,) in fetch_all(_KNOWN, {"keys": sorted({key for key in keys if key})})}
+    before: set[str] = set()
     verdicts = []
     for index, (text, key) in enumerate(zip(given, keys, strict=True)):
         code = text.strip()
-        verdict = CREATED
+        verdict, detail = CREATED, ""
         if not key or not codes.is_writable(code):
-            verdict = INVALID
+            verdict, detail = INVALID, _NO_CODE
         elif key in taken:
-            verdict = DUPLICATE
-        taken.add(key)
+            verdict, detail = DUPLICATE, _EXISTS
+        elif key in before:
+            verdict, detail = DUPLICATE, _TWICE
+        before.add(key)
         shown = code[: codes.MAX_LENGTH]
-        verdicts.append(Verdict(index, shown, verdict, _WORDS.get(verdict, "")))
+        verdicts.append(Verdict(index, shown, verdict, detail))
     return verdicts
 
 

@@ -54,6 +54,17 @@ def test_what_can_be_taken():
     assert again.counts["duplicate"] == 4
 
 
+def test_each_verdict_says_why():
+    book = BookFactory()
+    uploading.upload(book.pk, ["OLD-1"])
+    rows = ["NEW-1", "old 1", "new 1", "unlock"]
+    done = uploading.upload(book.pk, rows, on_duplicate="skip", dry_run=True)
+    _new, exists, twice, word = (one.detail for one in done.verdicts)
+    assert exists == "The code exists already."
+    assert twice == "A row before has the same code."
+    assert word.endswith("is none of ASSIGN, HISTORY, LOCK, REDEEM, REDEMPTIONS, UNLOCK.")
+
+
 def test_a_dry_run_says_the_same_and_does_nothing():
     named(BookFactory(), "SILVER-1")
     book = BookFactory()
