@@ -8,7 +8,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
-from accounts.admin.by_jobs import left_to
+from accounts.admin.by_jobs import left_to, sentences
+from accounts.models import Job
 from engagement import rebuild_job
 from engagement.admin.facts import InCurrency
 from engagement.admin.on_promotions import steps_of
@@ -156,6 +157,19 @@ def _facts(plan: StatsPlan) -> list[tuple[str, Any]]:
     at, wrong = plan.found
     said = f"{looks.plural(wrong, 'row')} differed" if wrong else "nothing differed"
     return [*rows, ("Last compared", f"{looks.moment(at)}: {said}")]
+
+
+def _compared(job: Job) -> str:
+    """What a check or a rebuild found, on the page of its job."""
+    wrong, mended = job.result["wrong"], job.result["mended"]
+    if not wrong:
+        return "Nothing differed: the stats agree with the facts."
+    found = f"{looks.plural(wrong, 'row')} differed from the facts"
+    return f"{found}; {'now they agree' if mended else 'nothing was changed'}."
+
+
+for _kind in WORDS:
+    sentences[_kind] = _compared
 
 
 def _warnings(plan: StatsPlan) -> list[str]:

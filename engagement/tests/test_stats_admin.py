@@ -51,6 +51,10 @@ def confirm(client, address, **given):
     return job
 
 
+def outcome(client, job):
+    return words(client.get(f"/admin/accounts/job/{job.pk}/change/"))
+
+
 def test_rates_stand_beside_the_counts(ops, subscription, django_assert_max_num_queries):
     with django_assert_max_num_queries(12):
         page = ops.get(LIST, {"q": subscription.promotion_id})
@@ -85,6 +89,7 @@ def test_a_check_finds_what_is_wrong_and_leaves_it(ops, subscription):
     job = confirm(ops, CHECK)
     assert (job.result["wrong"], job.result["counts"], job.result["mended"]) == (1, 1, 0)
     assert EventStat.objects.get(type="VIEW").events == 99
+    assert "1 row differed from the facts; nothing was changed." in outcome(ops, job)
     assert "1 row differed" in words(ops.get(REBUILD))
 
 
@@ -92,10 +97,13 @@ def test_a_rebuild_mends_it_and_is_in_the_trail(ops, subscription):
     EventStat.objects.filter(type="VIEW").update(events=99)
     job = confirm(ops, REBUILD, reason="After the restore")
     assert job.result["mended"] == 1
+    assert "1 row differed from the facts; now they agree." in outcome(ops, job)
     assert EventStat.objects.get(type="VIEW").events == 8
     entry = AuditEntry.objects.get(action="stats.rebuild")
     assert (entry.reason, entry.actor_user.role) == ("After the restore", "ops")
-    assert confirm(ops, CHECK).result["wrong"] == 0
+    check = confirm(ops, CHECK)
+    assert check.result["wrong"] == 0
+    assert "Nothing differed: the stats agree with the facts." in outcome(ops, check)
     assert "nothing differed" in words(ops.get(REBUILD))
 
 
