@@ -50,10 +50,10 @@ class MembershipInline(BaseInline):
 
 @admin.register(Pool)
 class PoolAdmin(BaseAdmin):
-    list_display = ("id", "name", "user_count", "created_at")
+    list_display = ("id", "name", "people", "created_at")
     list_display_links = ("id", "name")
-    fields = ("name", "description", "user_count", "created_at")
-    readonly_fields = ("user_count", "created_at")
+    fields = ("name", "description", "people", "created_at")
+    readonly_fields = ("people", "created_at")
     ordering = ("-id",)
     sortable_by = ("id", "name")
     search_fields = ("name",)  # shows the box; `get_search_results` says what it finds
@@ -75,6 +75,10 @@ class PoolAdmin(BaseAdmin):
             url = reverse("admin:accounts_pool_members", args=[obj.pk])
             found.insert(0, ("Paste or upload people", url))
         return {"moves": found}
+
+    @admin.display(description="people")
+    def people(self, pool: Pool) -> str:
+        return f"{pool.user_count:,}"
 
     def choice_label(self, pool: Pool) -> str:
         return f"{pool.name}, {plural(pool.user_count, 'person', 'people')}, pool {pool.pk}"

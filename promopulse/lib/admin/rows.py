@@ -177,12 +177,14 @@ class RowsPage(PlanPage):
         **named: Any,
     ) -> HttpResponse:
         hidden = {**options, _CARRIED: msgspec.json.encode(rows).decode(), "plan": judged.hash}
+        left_out = len(judged.rows) - len(judged.shown())
         context = {
             "judged": judged,
-            "counts": judged.counts.items(),
+            "counts": [(words, f"{count:,}") for words, count in judged.counts.items()],
+            "row_count": f"{len(judged.rows):,}",
             "rejected": len(judged.rows) - judged.count,
             "hidden": hidden.items(),
-            "left_out": max(0, len(judged.rows) - len(judged.shown())),
+            "left_out": f"{left_out:,}" if left_out > 0 else "",
         }
         return self._drawn(request, self.template, judged, context, **named)
 
