@@ -111,7 +111,10 @@ def purchases(campaign: Campaign) -> Iterator[Purchase]:
 
 
 def refused_events(settings: dict[str, Setting], users: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """Events that end as dead letters, in three groups."""
+    """Events that end as dead letters, in three groups.
+
+    Those to the draft are within its window: once it is active, a replay counts them.
+    """
     draft, late, left = settings["winter"], settings["warmup"], settings["kickoff"]
     hour = timedelta(hours=1)
     for number in range(world.TO_A_DRAFT):

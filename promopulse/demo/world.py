@@ -167,8 +167,8 @@ CAMPAIGNS = (
     Campaign(
         "winter",
         "Winter Draft",
-        "Still being written.",
-        starts=40,
+        "Should have begun last week.",
+        starts=-7,
         ends=80,
         active=False,
         budget=Decimal(1_000),

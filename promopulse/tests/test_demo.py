@@ -8,6 +8,7 @@ from django.db.models import Count
 
 from accounts.models import ApiKey, AuditEntry, Pool, User
 from accounts.roles import Scope
+from engagement import processing
 from engagement.models import DeadLetterEvent, Event, IngestBatch, RetryEvent
 from engagement.tests.factories import event
 from promopulse.demo.builder import Builder
@@ -15,6 +16,7 @@ from promopulse.lib.invariants import violations
 from promopulse.lib.time import db_now
 from promopulse.management.commands.audit import INVARIANTS
 from promopulse.tests.commands import run
+from promotions import services as promotions
 from promotions.coupons.models import Coupon, CouponBook
 from promotions.discounts.models import Redemption, Reservation, Reversal
 from promotions.models import Promotion
@@ -117,6 +119,17 @@ def test_campaigns_gave_what_the_world_says():
     (held,) = Reservation.objects.all()
     assert (held.state, held.user) == ("open", User.objects.by_email("alice@example.com"))
     assert [one.words for one in INVARIANTS if violations(one)] == []
+
+
+def test_letters_of_the_draft_are_counted_once_it_is_active():
+    run("demo")
+    before = Event.objects.count()
+    draft = Promotion.objects.get(source_id="demo:winter")
+    promotions.change_status(draft.pk, status=Status.ACTIVE)
+    run("dlq_replay", "--promotion", draft.pk, "--yes")
+    processing.drain()
+    assert Event.objects.count() == before + 12
+    assert not DeadLetterEvent.objects.filter(promotion_id=draft.pk, state="open").exists()
 
 
 def test_again_changes_nothing():
