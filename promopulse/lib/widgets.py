@@ -40,17 +40,24 @@ __all__ = [
 ]
 
 
-class _OnlyIds:
-    """What was sent and is no id is not looked up to be shown again."""
+class _Picked:
+    """What was picked is called as in the list it was picked from (an admin's `choice_label`).
+
+    What was sent and is no id is not looked up to be shown again.
+    """
 
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        mine: Any = self
+        listed = mine.admin_site.get_model_admin(mine.field.remote_field.model)
+        if label := getattr(listed, "choice_label", None):
+            mine.choices.field.label_from_instance = label
         ids = [one for one in value if not one or whole_id(str(one)) is not None]
         return super().optgroups(name, ids, attr)  # type: ignore[misc]
 
 
-class AutocompleteOne(_OnlyIds, AutocompleteSelect):
+class AutocompleteOne(_Picked, AutocompleteSelect):
     """A row found as one types."""
 
 
-class AutocompleteMany(_OnlyIds, AutocompleteSelectMultiple):
+class AutocompleteMany(_Picked, AutocompleteSelectMultiple):
     """Rows found as one types."""

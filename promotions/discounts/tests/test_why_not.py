@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.utils.html import strip_tags
 
+from accounts import pii
 from accounts.errors import UserNotFound
 from accounts.tests.factories import UserFactory
 from promotions.discounts import services
@@ -103,6 +104,7 @@ def test_the_page_shows_ticks_and_crosses(alice):
     page = client.post(address, form)
     words = " ".join(strip_tags(page.content.decode()).split())
     assert "Nothing: 1 rule said no." in words
+    assert f"Alice, {pii.mask_email(alice.email)}, user {alice.pk}" in words
     assert "The cart needs 20.00 more to reach 100.00." in words
     assert [row["code"] for row in page.context["rows"] if row["code"]] == [
         "min_cart_value_not_met"
