@@ -135,7 +135,7 @@ def _caps(found: Explanation) -> list[dict[str, Any]]:
 
 
 def _money(amount: Decimal, currency: str) -> str:
-    return f"{money.money_text(amount, currency)} {currency}"
+    return f"{money.round_money(amount, currency):,} {currency}"
 
 
 def _said(found: Explanation) -> str:
