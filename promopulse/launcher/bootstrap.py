@@ -69,6 +69,8 @@ def _install(lock):
     get_uv = [*pip, "install", "--quiet", UV]
     if subprocess.call(get_uv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
         environment = dict(os.environ, UV_LINK_MODE="copy", VIRTUAL_ENV=VENV)
+        # What the machine trusts: a network can have a certificate authority of its own.
+        environment.setdefault("UV_SYSTEM_CERTS", "true")
         if not os.access(os.environ.get("HOME") or "/nowhere", os.W_OK):
             environment["UV_NO_CACHE"] = "1"
         if subprocess.call([PYTHON, "-m", "uv", "pip", *wanted], env=environment) == 0:

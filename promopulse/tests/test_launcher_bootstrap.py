@@ -52,6 +52,18 @@ def test_it_is_made_once_and_filled_again_when_the_lock_changes(project):
     assert project.installed == ["requirements.lock"] * 2
 
 
+def test_uv_trusts_what_the_machine_trusts(monkeypatch):
+    monkeypatch.delenv("UV_SYSTEM_CERTS", raising=False)
+    calls = []
+    monkeypatch.setattr(
+        bootstrap.subprocess, "call", lambda command, **more: calls.append((command, more)) or 0
+    )
+    assert bootstrap._install("requirements.lock")
+    command, more = calls[-1]
+    assert "uv" in command
+    assert more["env"]["UV_SYSTEM_CERTS"] == "true"
+
+
 def test_tests_need_more_than_a_run_does(project):
     bootstrap.main([])
     bootstrap.main(["--dev"])
