@@ -59,29 +59,37 @@ def insert_codes(batch: CodeBatch, made: Iterable[str]) -> int:
     key = codes.normalise if batch.kind == CodeBatch.Kind.UPLOAD else None
     rows = sorted(made, key=key)
     (first,) = fetch_one(_PLACES, {"book": batch.book_id, "count": len(rows)})
-    return sum(
-        _inserted(batch, rows[start : start + PART], first + start)
-        for start in range(0, len(rows), PART)
-    )
+    added, are_new = 0, True
+    for start in range(0, len(rows), PART):
+        part, place = rows[start : start + PART], first + start
+        # Where one existed others will: what follows is not copied in vain.
+        are_new = are_new and _copied(batch, part, place)
+        added += len(part) if are_new else _added(batch, part, place)
+    return added
 
 
-def _inserted(batch: CodeBatch, codes: list[str], first: int) -> int:
-    """Add codes in places from `first` on; gives how many were new."""
+def _copied(batch: CodeBatch, codes: list[str], first: int) -> bool:
+    """Add codes in places from `first` on, if all of them are new."""
     try:
         _copy(batch, codes, first)
     except IntegrityError as error:
         if constraint_of(error) != CODE_ONCE:
             raise
-        params = {
-            "book": batch.book_id,
-            "batch": batch.pk,
-            "most": batch.max_redemptions,
-            "first": first,
-            "codes": codes,
-        }
-        (count,) = fetch_one(_INSERT_UNLESS_THERE, params)
-        return int(count)
-    return len(codes)
+        return False
+    return True
+
+
+def _added(batch: CodeBatch, codes: list[str], first: int) -> int:
+    """Add those codes that are new, in places from `first` on; gives how many."""
+    params = {
+        "book": batch.book_id,
+        "batch": batch.pk,
+        "most": batch.max_redemptions,
+        "first": first,
+        "codes": codes,
+    }
+    (count,) = fetch_one(_INSERT_UNLESS_THERE, params)
+    return int(count)
 
 
 def _copy(batch: CodeBatch, codes: list[str], first: int) -> None:

@@ -104,3 +104,14 @@ def test_codes_of_many_uses_need_a_book_that_allows_them():
     book = BookFactory(allow_multi_redemption=True)
     (coupon,) = made(book, 1, max_redemptions=3)
     assert (coupon.max_redemptions, coupon.uses_left) == (3, 3)
+
+
+def test_after_a_code_that_exists_the_rest_is_not_copied_in_vain(monkeypatch):
+    named(BookFactory(), "AAA-1")
+    batch = CodeBatch.objects.create(book=BookFactory(), kind="upload", total=3, max_redemptions=1)
+    really, copied = batches._copy, []
+    monkeypatch.setattr(batches, "PART", 1)
+    monkeypatch.setattr(batches, "_copy", lambda *of: (copied.append(of[1]), really(*of)))
+    assert batches.insert_codes(batch, ["CAA-1", "AAA-1", "BAA-1"]) == 2
+    assert copied == [["AAA-1"]]
+    assert sorted(batch.coupons.values_list("code", flat=True)) == ["BAA-1", "CAA-1"]

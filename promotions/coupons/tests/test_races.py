@@ -282,16 +282,16 @@ def test_two_who_bring_the_same_codes_at_once_bring_them_once():
 
 def test_the_same_codes_written_otherwise_are_waited_for_in_one_order(monkeypatch):
     """As written "ZZ" is before "aa", as it is compared after it: each would wait for the other."""
-    really, both_began = batches._inserted, threading.Barrier(2)
+    really, both_began = batches._copied, threading.Barrier(2)
 
     def paced(*given):
-        count = really(*given)
+        are_new = really(*given)
         with suppress(threading.BrokenBarrierError):
             both_began.wait(timeout=0.5)
-        return count
+        return are_new
 
     monkeypatch.setattr(batches, "PART", 1)
-    monkeypatch.setattr(batches, "_inserted", paced)
+    monkeypatch.setattr(batches, "_copied", paced)
     books = [BookFactory.create().pk for _ in range(2)]
     outcomes = together(
         *(
