@@ -1,5 +1,6 @@
 """Many people into or out of a pool: pasted or in a file, a verdict on each line first."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -16,7 +17,7 @@ from accounts.roles import Permission, Reach
 from accounts.services import pool_jobs, pool_lines
 from accounts.services.pool_lines import ADD, REMOVE
 from promopulse.lib.admin.plans import Report
-from promopulse.lib.admin.rows import Judged, Row, RowsForm, RowsPage
+from promopulse.lib.admin.rows import Judged, Row, RowsForm, RowsPage, told_left_out
 from promopulse.lib.admin.shown import plural
 from promopulse.lib.widgets import Select
 
@@ -76,9 +77,17 @@ class MembersPage(RowsPage):
     ) -> Report:
         move = options["move"]
         if jobs.is_large(judged.count):
-            return left_to(pool_jobs.start(named["pk"], judged.found, move=move, plan=judged.hash))
+            return left_to(
+                pool_jobs.start(
+                    named["pk"],
+                    judged.found,
+                    move=move,
+                    plan=judged.hash,
+                    left_out=judged.left_out,
+                )
+            )
         moved = pool_lines.move(named["pk"], pool_lines.moving(judged.found), move)
-        return Report(_said(move, moved), self.back(**named))
+        return Report(_said(move, moved, judged.left_out), self.back(**named))
 
     def back(self, **named: Any) -> str:
         return reverse("admin:accounts_pool_change", args=[named["pk"]])
@@ -93,13 +102,13 @@ class MembersPage(RowsPage):
         }
 
 
-def _said(move: str, moved: int) -> str:
+def _said(move: str, moved: int, left_out: Mapping[str, int]) -> str:
     done = "put into" if move == ADD else "taken out of"
-    return f"{plural(moved, 'person', 'people')} {done} the pool."
+    return told_left_out(f"{plural(moved, 'person', 'people')} {done} the pool.", left_out)
 
 
 def _of_job(job: Job) -> str:
-    return _said(job.params["move"], job.result["moved"])
+    return _said(job.params["move"], job.result["moved"], job.params["left_out"])
 
 
 def _pool_of(request: HttpRequest, job: Job) -> list[tuple[str, str]]:

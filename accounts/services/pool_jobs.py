@@ -4,7 +4,7 @@ What waits for the worker are the ids that the lines were judged to name, so exa
 move who were shown, and no address is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from accounts import jobs
@@ -20,8 +20,12 @@ from promopulse.lib.words import plural
 KIND = "pool_members"
 
 
-def start(pool_id: int, judged: Sequence[Line], *, move: str, plan: str) -> Job:
-    """Move those of a list who can be; `plan` is the hash of what was shown. Raises NotFound."""
+def start(
+    pool_id: int, judged: Sequence[Line], *, move: str, plan: str, left_out: Mapping[str, int]
+) -> Job:
+    """Move those of a list who can be; `plan` is the hash of what was shown, and `left_out` what
+    its report says of the other lines. Raises NotFound.
+    """
     pool = Pool.objects.filter(pk=pool_id).first()
     if pool is None:
         raise NotFound()
@@ -30,7 +34,7 @@ def start(pool_id: int, judged: Sequence[Line], *, move: str, plan: str) -> Job:
     return jobs.start(
         KIND,
         title=f"{plural(len(ids), 'person', 'people')} {what} {pool}",
-        params={"pool_id": pool_id, "move": move},
+        params={"pool_id": pool_id, "move": move, "left_out": dict(left_out)},
         total=len(ids),
         once=f"{KIND}:{plan}",
         rows=ids,

@@ -74,7 +74,8 @@ def test_each_line_has_its_verdict_then_they_join(client, pool):
     assert [row["row"] for row in rows] == ["3", "4", "5", "6", "7"]
     assert members(pool) == {inside.pk}
 
-    assert said(carried(client, pool, page)) == ["2 people put into the pool."]
+    left_out = "5 rows left out: is in already (1), named twice (2), unknown (2)."
+    assert said(carried(client, pool, page)) == [f"2 people put into the pool. {left_out}"]
     assert members(pool) == {inside.pk, alice.pk, bob.pk}
     entry = AuditEntry.objects.filter(action="pool.add_users").latest("pk")
     assert (entry.via, entry.after) == ("admin", {"user_ids": sorted([alice.pk, bob.pk])})
@@ -92,7 +93,8 @@ def test_people_are_taken_out_too(client, pool):
     pools.add_users(pool.pk, user_ids=[inside.pk])
     page = sent(client, pool, f"{inside.pk}\n{outside.pk}", move="remove")
     assert verdicts(page) == ["Leaves", "Is not in"]
-    assert said(carried(client, pool, page)) == ["1 person taken out of the pool."]
+    told = "1 person taken out of the pool. 1 row left out: is not in (1)."
+    assert said(carried(client, pool, page)) == [told]
     assert members(pool) == set()
 
 

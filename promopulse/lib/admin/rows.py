@@ -7,7 +7,7 @@ what is confirmed is judged again, and done only if the verdicts are still those
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from promopulse.lib import plans
 from promopulse.lib.admin.plans import PlanPage, Report, name_fields
 from promopulse.lib.errors import DomainError, Invalid, PlanChanged
 from promopulse.lib.widgets import FileInput, TextArea
+from promopulse.lib.words import plural
 
 # Of each verdict; all that are bad can be downloaded.
 SHOWN = 100
@@ -78,10 +79,25 @@ class Judged:
     def counts(self) -> Counter[str]:
         return Counter(row.verdict for row in self.rows)
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many rows are not taken, by their verdict."""
+        return Counter(row.verdict for row in self.rows if not row.is_taken)
+
     def shown(self) -> list[Row]:
         """Some of each, the bad ones first."""
         bad = [row for row in self.rows if not row.is_taken][:SHOWN]
         return bad + [row for row in self.rows if row.is_taken][:SHOWN]
+
+
+def told_left_out(done: str, left_out: Mapping[str, int]) -> str:
+    """The sentence of what was done, and what was not."""
+    if not left_out:
+        return done
+    reasons = ", ".join(
+        f"{verdict.lower()} ({count:,})" for verdict, count in sorted(left_out.items())
+    )
+    return f"{done} {plural(sum(left_out.values()), 'row')} left out: {reasons}."
 
 
 class RowsPage(PlanPage):

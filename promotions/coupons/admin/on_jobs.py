@@ -55,7 +55,8 @@ def _distribution(request: HttpRequest, job: Job) -> Links:
 
 
 def _brought(job: Job) -> str:
-    words, existed = uploading.said(job.result["codes"]), job.result["existed_already"]
+    words = uploading.said(job.result["codes"], job.params["left_out"])
+    existed = job.result["existed_already"]
     return f"{words} {existed:,} existed already by then." if existed else words
 
 

@@ -1,5 +1,6 @@
 """*Upload...*: codes out of a file or pasted, a verdict on each, then those that are new."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -10,7 +11,7 @@ from django.urls import reverse
 from accounts import jobs
 from accounts.admin.by_jobs import left_to
 from promopulse.lib.admin.plans import Report
-from promopulse.lib.admin.rows import Judged, Row, RowsForm, RowsPage
+from promopulse.lib.admin.rows import Judged, Row, RowsForm, RowsPage, told_left_out
 from promopulse.lib.admin.shown import plural
 from promopulse.lib.widgets import AmountInput
 from promotions.coupons import reading, rules
@@ -78,13 +79,19 @@ class UploadPage(RowsPage):
         uses = _uses(options)
         if jobs.is_large(judged.count):
             return left_to(
-                upload_jobs.start(named["pk"], judged.found, max_redemptions=uses, plan=judged.hash)
+                upload_jobs.start(
+                    named["pk"],
+                    judged.found,
+                    max_redemptions=uses,
+                    plan=judged.hash,
+                    left_out=judged.left_out,
+                )
             )
         new = [row.text for row in judged.rows if row.is_taken]
         if not new:
-            return Report(said(0), self.back(**named))
+            return Report(said(0, judged.left_out), self.back(**named))
         done = uploading.upload(named["pk"], new, on_duplicate=uploading.SKIP, max_redemptions=uses)
-        words = said(done.counts[uploading.CREATED])
+        words = said(done.counts[uploading.CREATED], judged.left_out)
         if done.batch is None:
             return Report(words, self.back(**named))
         return Report(words, reverse("admin:coupons_codebatch_change", args=[done.batch.pk]))
@@ -102,8 +109,8 @@ class UploadPage(RowsPage):
         }
 
 
-def said(count: int) -> str:
-    return f"{plural(count, 'code')} brought into the book."
+def said(count: int, left_out: Mapping[str, int]) -> str:
+    return told_left_out(f"{plural(count, 'code')} brought into the book.", left_out)
 
 
 def _uses(options: dict[str, str]) -> int:

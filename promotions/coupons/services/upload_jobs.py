@@ -6,7 +6,7 @@ brought since it was judged is left out and counted. A batch is fixed at what wa
 ends up with fewer codes is closed as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
@@ -23,8 +23,16 @@ KIND = "upload"
 Status = CodeBatch.Status
 
 
-def start(book_id: int, verdicts: Sequence[Verdict], *, max_redemptions: int, plan: str) -> Job:
-    """Bring those codes of an upload that were found new; `plan` is the hash of what was shown.
+def start(
+    book_id: int,
+    verdicts: Sequence[Verdict],
+    *,
+    max_redemptions: int,
+    plan: str,
+    left_out: Mapping[str, int],
+) -> Job:
+    """Bring those codes of an upload that were found new; `plan` is the hash of what was shown,
+    and `left_out` what its report says of the other rows.
 
     Raises BookNotFound, CouponExpired or Invalid.
     """
@@ -34,7 +42,11 @@ def start(book_id: int, verdicts: Sequence[Verdict], *, max_redemptions: int, pl
         return jobs.start(
             KIND,
             title=f"Bring {plural(len(new), 'code')} into {book}",
-            params={"book_id": book_id, "max_redemptions": max_redemptions},
+            params={
+                "book_id": book_id,
+                "max_redemptions": max_redemptions,
+                "left_out": dict(left_out),
+            },
             total=len(new),
             once=f"{KIND}:{plan}",
             rows=new,

@@ -307,7 +307,8 @@ def test_each_row_has_its_verdict_before_anything_is_written(client):
     assert one.coupons.count() == 0
 
     done = client.post(upload(one), carried(page))
-    assert said(done) == ["1 code brought into the book."]
+    words = "1 code brought into the book. 3 rows left out: can be no code (1), exists already (2)."
+    assert said(done) == [words]
     assert list(one.coupons.values_list("code", flat=True)) == ["SILVER-1"]
 
 
@@ -352,7 +353,8 @@ def test_nonsense_is_no_upload(client, ended):
         assert client.post(upload(one), {"rows": rows}).status_code == 400, rows
     none = client.post(upload(one), {"pasted": "no/code"})
     assert "None of these rows can be taken." in words_of(none)
-    assert said(client.post(upload(one), carried(none)))[-1] == "0 codes brought into the book."
+    told = said(client.post(upload(one), carried(none)))[-1]
+    assert told == "0 codes brought into the book. 1 row left out: can be no code (1)."
     assert one.coupons.count() == 0
     over = client.post(upload(ended(book())), {"pasted": "GOLD-1"})
     assert "The book has ended." in words_of(over)

@@ -54,7 +54,8 @@ def test_few_are_brought_at_once(client):
     address = f"{BOOKS}{one.pk}/upload/"
     page = client.post(address, {"pasted": "GOLD-1\nGOLD-2\nno/code"})
     done = client.post(address, dict(page.context["hidden"]))
-    assert said(done) == ["2 codes brought into the book."]
+    left_out = "1 row left out: can be no code (1)."
+    assert said(done) == [f"2 codes brought into the book. {left_out}"]
     assert not Job.objects.exists()
 
 
@@ -71,7 +72,8 @@ def test_many_are_brought_by_a_job_that_ends_in_the_same_report(client):
     assert codes_of(one) == FIVE
     words = words_of(page_of(client, job))
     assert "5 of 5" in words
-    assert "5 codes brought into the book." in words
+    left_out = "2 rows left out: can be no code (1), exists already (1)."
+    assert f"5 codes brought into the book. {left_out}" in words
     assert f"Batch {batch.pk}" in words
     assert not JobInput.objects.exists()
     entry = AuditEntry.objects.get(action="book.upload", object_id=one.pk)
