@@ -15,12 +15,16 @@ from promopulse.tests.live import Instance
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Asked of the tests in this folder only. One process has them all: one site, one browser."""
+    """Asked of the tests in this folder only. One process has them all: one site, one browser.
+
+    Both end with the last test here: while the browser is driven a loop runs in this thread, and
+    Django refuses to ask the database beside one.
+    """
     item.add_marker(pytest.mark.browser)
     item.add_marker(pytest.mark.xdist_group("browser"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     made = site.start(tmp_path_factory.mktemp("site"))
     try:
@@ -29,7 +33,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
@@ -45,7 +49,7 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def known_people() -> dict[str, Any]:
     """Cookies of those who have logged in before: a password takes a third of a second."""
     return {}
