@@ -64,7 +64,7 @@ def test_the_loop_of_a_dead_letter(window, shop, instance):
 VIEWER = {"email": "vera@example.com", "password": "demo12345"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def vera(instance):
     """Somebody who may look at everything."""
     instance.python(
