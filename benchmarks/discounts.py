@@ -131,10 +131,11 @@ def _beside_the_limit(
     """Short slices of both in turns: what else the machine does then falls on both."""
     limit: list[float] = []
     ours: list[float] = []
-    for turn in range(passes * SLICES):
-        both = [(limit, lambda: _pgbench(world, _LIMIT)), (ours, rate)]
-        for rates, measure in both if turn % 2 else reversed(both):
-            rates.append(measure())
+    with world.without_autovacuum():
+        for turn in range(passes * SLICES):
+            both = [(limit, lambda: _pgbench(world, _LIMIT)), (ours, rate)]
+            for rates, measure in both if turn % 2 else reversed(both):
+                rates.append(measure())
     return Row(
         path,
         limit=f"{median(limit):,.0f}/s",
