@@ -13,7 +13,7 @@ from promopulse.lib import money, plans, time
 from promopulse.lib.admin import shown as looks
 from promopulse.lib.admin import whole_id
 from promopulse.lib.admin.plans import Nothing, PlanPage, ReasonForm, Report
-from promopulse.lib.errors import PlanChanged, VersionConflict
+from promopulse.lib.errors import VersionConflict
 from promopulse.lib.widgets import AmountInput
 from promotions import previews, services
 from promotions.admin import shown
@@ -157,7 +157,7 @@ class MovesPage(PlanPage):
             with transaction.atomic():
                 made = [move.do(one.pk, one.version, given) for one in plan.moved]
         except VersionConflict:
-            raise PlanChanged(plan=plan.hash, count=plan.count) from None
+            raise plans.changed(plan) from None
         ids = [one.pk for one in plan.moved]
         only = made[0] if len(made) == 1 and isinstance(made[0], Promotion) else None
         back = _url(only.pk if only else ids[0] if len(ids) == 1 else None)

@@ -18,7 +18,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import Pool
 from promopulse.lib import plans
-from promopulse.lib.errors import Invalid, NotFound, PlanChanged
+from promopulse.lib.errors import Invalid, NotFound
 from promopulse.lib.sql import fetch_all, fetch_one
 from promopulse.lib.time import ClockTimestamp
 from promopulse.lib.words import plural
@@ -286,7 +286,7 @@ def _given(plan: Plan, distribution: Distribution, ids: list[int]) -> dict[int, 
                 codes[user].append(code)
     except MaxAssignmentsExceeded:
         # Somebody who had nothing of the book was given something since the plan was made.
-        raise PlanChanged(count=plan.count, plan=plan.hash) from None
+        raise plans.changed(plan) from None
     return {user: sorted(given) for user, given in codes.items()}
 
 

@@ -181,11 +181,11 @@ _JUDGE_GAIN = f"""
             END IF;
 """
 
-# The same as below for one coupon, in the fewest statements: most are given one by one.
 _TALLY_ONE = _tally(
     "VALUES (one.book_id, one.state, 1), (one.book_id, one.was_state, -1)",
     columns=" (book_id, state, n)",
 )
+# The same as below for one coupon, in the fewest statements: most are given one by one.
 _ONE = f"""
         SELECT now.book_id, was.state AS was_state, now.state, was.assigned_to_id AS was_user,
             now.assigned_to_id AS user_id,
@@ -237,6 +237,20 @@ _ONE = f"""
         END IF;
 """
 
+
+def _users(how_many: str) -> str:
+    """SQL: the users of books who have so many coupons more after the statement."""
+    return f"""
+            SELECT book_id, user_id, sum(n) AS n FROM (
+                SELECT book_id, assigned_to_id AS user_id, 1 AS n FROM now
+                WHERE assigned_to_id IS NOT NULL
+                UNION ALL
+                SELECT book_id, assigned_to_id, -1 FROM before WHERE assigned_to_id IS NOT NULL
+            ) changes
+            GROUP BY book_id, user_id HAVING sum(n) {how_many} ORDER BY book_id, user_id
+    """
+
+
 # Once a statement: a distribution of 100,000 coupons is one upsert of its users.
 counts_follow_coupons = pgtrigger.Trigger(
     name="counts_follow",
@@ -255,13 +269,7 @@ counts_follow_coupons = pgtrigger.Trigger(
             FROM (SELECT DISTINCT book_id FROM now) books;
         -- The limit is taken here: whoever comes second waits for the row, then sees the sum.
         WITH gained AS (
-            SELECT book_id, user_id, sum(n) AS n FROM (
-                SELECT book_id, assigned_to_id AS user_id, 1 AS n FROM now
-                WHERE assigned_to_id IS NOT NULL
-                UNION ALL
-                SELECT book_id, assigned_to_id, -1 FROM before WHERE assigned_to_id IS NOT NULL
-            ) changes
-            GROUP BY book_id, user_id HAVING sum(n) > 0 ORDER BY book_id, user_id
+            {_users("> 0")}
         ), summed AS (
             INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
             SELECT book_id, user_id, n, 0 FROM gained ORDER BY book_id, user_id
@@ -282,15 +290,9 @@ counts_follow_coupons = pgtrigger.Trigger(
             {refuse("max_assignments_exceeded", used="over.used", limit="over.most")}
         END IF;
         IF EXISTS (SELECT FROM before WHERE assigned_to_id IS NOT NULL) THEN
-            UPDATE coupons_bookuser held SET assigned = held.assigned - lost.n
+            UPDATE coupons_bookuser held SET assigned = held.assigned + lost.n
             FROM (
-                SELECT book_id, user_id, -sum(n) AS n FROM (
-                    SELECT book_id, assigned_to_id AS user_id, 1 AS n FROM now
-                    WHERE assigned_to_id IS NOT NULL
-                    UNION ALL
-                    SELECT book_id, assigned_to_id, -1 FROM before WHERE assigned_to_id IS NOT NULL
-                ) changes
-                GROUP BY book_id, user_id HAVING sum(n) < 0 ORDER BY book_id, user_id
+            {_users("< 0")}
             ) lost
             WHERE held.book_id = lost.book_id AND held.user_id = lost.user_id;
         END IF;
