@@ -18,16 +18,18 @@ class Kind:
 
     It moves the job's `done`, `place` and `result` on; the caller saves them. A DomainError that
     it raises ends the job, anything else is tried again. A step that finds its work called off
-    makes the job's state cancelled itself. `file` is the name of the file it makes. `cancel` and
-    `again` are told, in the transaction of the move, of a job that is stopped or taken up. `may`
-    says who may do now what it does: who may not neither stops it, nor takes it up, nor gets its
-    file, even where it is their own. `takes_rows`: it cannot go on without what was brought for it.
+    makes the job's state cancelled itself. `file` is the name of the file it makes. `cancel`,
+    `failed` and `again` are told, in the transaction of the move, of a job that is stopped, has
+    failed or is taken up; `failed` of one that may be taken up later or never. `may` says who may
+    do now what it does: who may not neither stops it, nor takes it up, nor gets its file, even
+    where it is their own. `takes_rows`: it cannot go on without what was brought for it.
     """
 
     name: str
     step: Callable[[Job], bool]
     file: str = ""
     cancel: Callable[[Job, str], object] | None = None
+    failed: Callable[[Job], object] | None = None
     again: Callable[[Job], object] | None = None
     may: Callable[[Any, Job], bool] = lambda _user, _job: True
     takes_rows: bool = False

@@ -94,7 +94,6 @@ def _step(job_id: int, token: uuid.UUID) -> bool:
         job = _held(job_id, token)
         if job is None:
             return False
-        context.begin(job.request_id, Actor(user_id=job.actor_id, via="worker"))
         kind = kind_of(job)
         if kind is None:
             raise LookupError(f"no job of kind {job.kind!r} is known")
@@ -109,8 +108,12 @@ def _step(job_id: int, token: uuid.UUID) -> bool:
 
 
 def _held(job_id: int, token: uuid.UUID) -> Job | None:
+    """The job, while it is this worker's: what follows is done in the name of who asked for it."""
     found = Job.objects.select_for_update(no_key=True).filter(pk=job_id, lease_token=token)
-    return found.filter(state__in=UNDONE).first()
+    job = found.filter(state__in=UNDONE).first()
+    if job is not None:
+        context.begin(job.request_id, Actor(user_id=job.actor_id, via="worker"))
+    return job
 
 
 def _release(job_id: int, token: uuid.UUID, pause: int, *, forgive: bool = False) -> None:
@@ -129,6 +132,9 @@ def _fail(job_id: int, token: uuid.UUID, words: str, *, only_after: int = 0) -> 
         job.state, job.error, job.finished_at = State.FAILED, words, db_now()
         job.lease_token = None
         job.save(update_fields=["state", "error", "finished_at", "lease_token"])
+        kind = kind_of(job)
+        if kind is not None and kind.failed is not None:
+            kind.failed(job)
     return True
 
 

@@ -18,6 +18,7 @@ from accounts.models import AuditEntry, Job, JobFile, User
 from accounts.pruning import prune_expired
 from accounts.tests.factories import UserFactory
 from accounts.tests.threads import together
+from promopulse.lib import context
 from promopulse.lib.errors import NotFound, PermissionDenied
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -173,6 +174,39 @@ def test_a_refusal_ends_it_with_its_words(toy):
     job = begun()
     running.run(job.pk)
     assert (fresh(job).state, fresh(job).error) == ("failed", "Not yours any more.")
+
+
+def failing_is_told(monkeypatch, told):
+    kind = kinds._kinds["toy"]
+    monkeypatch.setitem(kinds._kinds, "toy", replace(kind, failed=told))
+
+
+def test_its_kind_is_told_of_a_failure_in_the_name_of_who_asked(toy, monkeypatch):
+    _client, user = logged_in("marketer")
+    told = []
+
+    def tell(job):
+        told.append((job.state, job.error, context.actor.get().user_id))
+
+    failing_is_told(monkeypatch, tell)
+    job = begun()
+    Job.objects.update(tries=3, actor=user)
+    context.begin("another piece of work")
+    running.run(job.pk)
+    assert told == [("failed", fresh(job).error, user.pk)]
+
+
+def test_a_failure_that_its_kind_cannot_be_told_of_is_none_yet(toy, monkeypatch):
+    failing_is_told(monkeypatch, lambda _job: 1 / 0)
+    job = begun()
+    Job.objects.update(tries=3)
+    with pytest.raises(ZeroDivisionError):
+        running.run(job.pk)
+    assert fresh(job).state == "running", "its lease ends, and the next worker says it again"
+    failing_is_told(monkeypatch, None)
+    Job.objects.update(leased_until=timezone.now())
+    running.run(job.pk)
+    assert fresh(job).state == "failed"
 
 
 def test_one_that_has_to_wait_loses_no_try(toy):

@@ -104,6 +104,11 @@ def cancel(job: Job, reason: str) -> None:
         batches.cancel(job.params["book_id"], batch_id, reason=reason)
 
 
+def failed(job: Job) -> None:
+    """Close the batch: nobody may ever take up the rest."""
+    cancel(job, "Its job failed.")
+
+
 def again(job: Job) -> None:
     """A batch that was stopped stays so: what is left goes into another one."""
     stopped = CodeBatch.objects.filter(pk__in=batch_ids(job)[-1:], status=Status.CANCELLED)
@@ -112,5 +117,6 @@ def again(job: Job) -> None:
 
 
 def register() -> None:
-    kind = jobs.Kind(KIND, step, cancel=cancel, again=again, may=may, takes_rows=True)
-    jobs.register(kind)
+    jobs.register(
+        jobs.Kind(KIND, step, cancel=cancel, failed=failed, again=again, may=may, takes_rows=True)
+    )

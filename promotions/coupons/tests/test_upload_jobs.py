@@ -118,18 +118,21 @@ def test_codes_that_others_brought_meanwhile_are_left_out_and_told(client):
     assert (batch.status, batch.done, batch.total) == ("cancelled", 4, 5)
 
 
+def one_step(job):
+    Job.objects.update(lease_token="0" * 32, state="running")
+    return running._step(job.pk, "0" * 32)
+
+
 def test_it_is_stopped_and_taken_up_from_either_page(client):
     one = book()
     job = begun(client, one)
-    Job.objects.update(lease_token="0" * 32, state="running")
-    running._step(job.pk, "0" * 32)
+    one_step(job)
     first = CodeBatch.objects.get(book=one)
     confirm(client, client.get(f"/admin/accounts/job/{job.pk}/cancel/"))
     first.refresh_from_db()
     assert (first.status, first.done) == ("cancelled", 2)
     jobs.again(job.pk)
-    Job.objects.update(lease_token="0" * 32, state="running")
-    running._step(job.pk, "0" * 32)
+    one_step(job)
     second = CodeBatch.objects.exclude(pk=first.pk).get(book=one)
     assert (second.total, second.done) == (3, 2)
     batches.cancel(one.pk, second.pk)
@@ -157,6 +160,26 @@ def test_a_book_that_ended_or_a_role_that_is_gone_ends_it(client, ended):
     job.refresh_from_db()
     assert (job.state, job.error) == ("failed", "Who asked for it may not do this any more.")
     assert not Coupon.objects.exists()
+
+
+def test_one_that_fails_halfway_closes_its_batch_and_can_go_on(client):
+    one = book()
+    job = begun(client, one)
+    one_step(job)
+    User.objects.filter(pk=job.actor_id).update(role="ops")
+    Job.objects.update(lease_token=None, leased_until=None)
+    running.run(job.pk)
+    job.refresh_from_db()
+    batch = CodeBatch.objects.get(book=one)
+    assert (job.state, batch.status, batch.done) == ("failed", "cancelled", 2)
+    entry = AuditEntry.objects.get(action="book.cancel_batch")
+    assert (entry.reason, entry.actor_user_id) == ("Its job failed.", job.actor_id)
+    User.objects.filter(pk=job.actor_id).update(role="marketer")
+    jobs.again(job.pk)
+    running.run(job.pk)
+    assert codes_of(one) == FIVE
+    rest = CodeBatch.objects.exclude(pk=batch.pk).get(book=one)
+    assert (rest.status, rest.done) == ("done", 3)
 
 
 def test_the_same_upload_sent_twice_is_one_job(client):
