@@ -373,16 +373,20 @@ class JobFile(models.Model):
 class JobInput(models.Model):
     """Rows that somebody brought for a job, as a JSON list: gone with the step that takes them.
 
-    Of a job that ended before it took them all they are kept a week, so that it can go on.
+    Of a job that ended before it took them all they are kept a week, so that it can go on. So are
+    those that were left out at its start, each with the reason, for who asked for it.
     """
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="brought")
+    is_left_out = models.BooleanField(default=False)
     number = models.PositiveSmallIntegerField()
     rows = EncryptedText()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["job", "number"], name="accounts_jobinput_once")
+            models.UniqueConstraint(
+                fields=["job", "is_left_out", "number"], name="accounts_jobinput_once"
+            )
         ]
 
     def __str__(self) -> str:

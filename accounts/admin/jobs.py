@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path, re_path, reverse
 from django.utils.html import format_html
@@ -16,12 +16,14 @@ from django.utils.safestring import SafeString
 from accounts import jobs
 from accounts.admin import by_jobs
 from accounts.admin.extensions import job_links
+from accounts.jobs import brought
 from accounts.jobs.kinds import kind_of, names
 from accounts.jobs.services import UNDONE
 from accounts.models import Job, JobFile
 from promopulse.lib import plans
 from promopulse.lib.admin import OneOf, ReadOnlyAdmin
 from promopulse.lib.admin.plans import PlanPage, Report
+from promopulse.lib.admin.rows import rejected_file
 from promopulse.lib.admin.shown import Tone, badge, progress, time_left
 
 State = Job.State
@@ -69,6 +71,7 @@ class JobAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view
         return [
             path("<int:pk>/file/", view(self.file), name="accounts_job_file"),
+            path("<int:pk>/rejected/", view(self.rejected), name="accounts_job_rejected"),
             re_path(
                 rf"^(?P<pk>[0-9]{{1,18}})/(?P<name>{'|'.join(MOVES)})/$",
                 view(JobMoves(self)),
@@ -105,13 +108,27 @@ class JobAdmin(ReadOnlyAdmin):
             ]
             if obj.place.get("pieces") and obj.state == State.DONE:
                 context["file"] = reverse("admin:accounts_job_file", args=[obj.pk])
+            if brought.has_left_out(obj):
+                context["rejected"] = reverse("admin:accounts_job_rejected", args=[obj.pk])
         return context
 
-    def file(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
-        """What the job has made, piece by piece."""
+    def _theirs(self, request: HttpRequest, pk: int) -> Job:
+        """A job for who may have what is in it. Raises PermissionDenied or Http404."""
         job = get_object_or_404(Job, pk=pk)
         if not self.may_have(request, job):
             raise PermissionDenied
+        return job
+
+    def rejected(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The rows that were left out when it was asked for, as long as they are kept."""
+        job = self._theirs(request, pk)
+        if not brought.has_left_out(job):
+            raise Http404
+        return rejected_file(brought.left_out(job))
+
+    def file(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """What the job has made, piece by piece."""
+        job = self._theirs(request, pk)
         kind = kind_of(job)
         first = JobFile.objects.filter(job=job, number=0).exists()
         if kind is None or not kind.file or not first or job.state != State.DONE:

@@ -108,7 +108,10 @@ def _said(move: str, moved: int, left_out: Mapping[str, int]) -> str:
 
 
 def _of_job(job: Job) -> str:
-    return _said(job.params["move"], job.result["moved"], job.params["left_out"])
+    left_out = job.params["left_out"]
+    said = _said(job.params["move"], job.result["moved"], left_out)
+    # An address of somebody who is erased meanwhile would be found by nobody.
+    return f"{said} Their lines are not kept: they may hold addresses." if left_out else said
 
 
 def _pool_of(request: HttpRequest, job: Job) -> list[tuple[str, str]]:

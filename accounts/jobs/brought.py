@@ -2,10 +2,11 @@
 
 They wait in the database, encrypted: web and workers may be on different machines, and no log or
 dump shows what was pasted. What a step takes goes in the step's own transaction, so no row is taken
-twice, and none is left once the job is done.
+twice, and none is left once the job is done. Rows that were left out when it was asked for wait
+beside them, for who wants to see which, until a week after its end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ def is_large(count: int) -> bool:
     return count > AT_ONCE
 
 
-def keep(job: Job, rows: Sequence[Any]) -> None:
+def keep(job: Job, rows: Sequence[Any], *, is_left_out: bool = False) -> None:
     """Store the rows of a new job, as many a piece as a step takes."""
     pieces = [
         msgspec.json.encode(rows[start : start + AT_ONCE]).decode()
@@ -33,14 +34,17 @@ def keep(job: Job, rows: Sequence[Any]) -> None:
     if len(rows) > MOST_ROWS or sum(map(len, pieces)) > MOST_BYTES:
         raise ValueError("no kind of job takes so much")
     JobInput.objects.bulk_create(
-        [JobInput(job=job, number=number, rows=rows) for number, rows in enumerate(pieces)],
+        [
+            JobInput(job=job, is_left_out=is_left_out, number=number, rows=rows)
+            for number, rows in enumerate(pieces)
+        ],
         batch_size=10,
     )
 
 
 def take(job: Job) -> list[Any]:
     """The next rows, gone with the caller's transaction; none when all are taken."""
-    piece = JobInput.objects.filter(job=job).order_by("number").first()
+    piece = JobInput.objects.filter(job=job, is_left_out=False).order_by("number").first()
     if piece is None:
         return []
     piece.delete()
@@ -49,4 +53,14 @@ def take(job: Job) -> list[Any]:
 
 
 def is_more(job: Job) -> bool:
-    return JobInput.objects.filter(job=job).exists()
+    return JobInput.objects.filter(job=job, is_left_out=False).exists()
+
+
+def has_left_out(job: Job) -> bool:
+    return JobInput.objects.filter(job=job, is_left_out=True).exists()
+
+
+def left_out(job: Job) -> Iterator[Any]:
+    """The rows that were left out, in the order in which they were brought."""
+    for piece in JobInput.objects.filter(job=job, is_left_out=True).order_by("number").iterator(1):
+        yield from msgspec.json.decode(piece.rows)

@@ -34,9 +34,10 @@ def start(
     total: int | None = None,
     once: str | None = None,
     rows: Sequence[Any] = (),
+    left_out: Sequence[Any] = (),
 ) -> Job:
-    """Write down what is to be done, `rows` being what it is done with, and wake a worker once that
-    is committed.
+    """Write down what is to be done, `rows` being what it is done with and `left_out` the rejected
+    ones (number, text, verdict, reason), and wake a worker once that is committed.
 
     Where a job with the same `once` is undone already it is that one: what two people ask for at
     the same moment is done once. The caller looks at the `kind`, if it shares the name with others.
@@ -53,6 +54,7 @@ def start(
         job, is_new = _written(once, values)
         if is_new:
             brought.keep(job, rows)
+            brought.keep(job, left_out, is_left_out=True)
             audit.record("job.start", job, after={"kind": kind, "title": job.title, "total": total})
             transaction.on_commit(lambda: ring(job.pk))
     return job

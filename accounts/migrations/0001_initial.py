@@ -199,6 +199,7 @@ class Migration(migrations.Migration):
             name='JobInput',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('is_left_out', models.BooleanField(default=False)),
                 ('number', models.PositiveSmallIntegerField()),
                 ('rows', accounts.fields.EncryptedText()),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='brought', to='accounts.job')),
@@ -222,7 +223,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='jobinput',
-            constraint=models.UniqueConstraint(fields=('job', 'number'), name='accounts_jobinput_once'),
+            constraint=models.UniqueConstraint(fields=('job', 'is_left_out', 'number'), name='accounts_jobinput_once'),
         ),
         migrations.AddConstraint(
             model_name='jobfile',

@@ -112,7 +112,7 @@ def test_a_worker_killed_between_chunks_leaves_the_rest_to_the_next(client, pool
 
 def test_what_waits_tells_nobody_who_it_is(client, pool):
     alice = users.create_user(name="Alice", email="alice@example.com")
-    lines = ["alice@example.com", *(str(one.pk) for one in five())]
+    lines = ["alice@example.com", "nobody@example.com", *(str(one.pk) for one in five())]
     page = sent(client, pool, "\n".join(lines))
     carried(client, pool, page)
     with connection.cursor() as cursor:
@@ -121,6 +121,11 @@ def test_what_waits_tells_nobody_who_it_is(client, pool):
     assert stored.startswith(b"gAAAA"), "a token, not the rows"
     assert JobInput.objects.filter(number=0).get().rows.startswith(f"[{alice.pk},")
     assert "alice" not in str(Job.objects.values_list("params", "title").get())
+    assert not JobInput.objects.filter(is_left_out=True).exists()
+    job = Job.objects.get()
+    running.run(job.pk)
+    page = client.get(f"/admin/accounts/job/{job.pk}/change/").content.decode()
+    assert "1 row left out: unknown (1). Their lines are not kept: they may hold" in page
 
 
 def test_who_was_erased_meanwhile_does_not_join(client, pool):

@@ -7,7 +7,7 @@ what is confirmed is judged again, and done only if the verdicts are still those
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,10 @@ class Row:
     names: int | None = None
 
 
+# What is told of a row that is not taken: its number, text, verdict and the reason.
+Rejected = tuple[int, str, str, str]
+
+
 @dataclass(frozen=True)
 class Judged:
     """What would be done: the rows that can be taken. `found` is what the service judged."""
@@ -83,6 +87,12 @@ class Judged:
     def left_out(self) -> dict[str, int]:
         """How many rows are not taken, by their verdict."""
         return Counter(row.verdict for row in self.rows if not row.is_taken)
+
+    def rejected(self) -> Iterator[Rejected]:
+        """The rows that are not taken."""
+        for row in self.rows:
+            if not row.is_taken:
+                yield row.number, row.text, row.verdict, row.detail
 
     def shown(self) -> list[Row]:
         """Some of each, the bad ones first."""
@@ -171,7 +181,7 @@ class RowsPage(PlanPage):
         try:
             judged = self.judged(rows, options, **named)
             if "rejected" in request.POST:
-                return _rejected(judged)
+                return rejected_file(judged.rejected())
             plans.must_be(judged, request.POST.get("plan", ""))
             return self._told(request, self.take(request, judged, options, **named))
         except PlanChanged as changed:
@@ -238,15 +248,14 @@ def _carried(text: str, most: int) -> list[str] | None:
     return rows if 1 <= len(rows) <= most and "\x00" not in "".join(rows) else None
 
 
-def _rejected(judged: Judged) -> HttpResponse:
+def rejected_file(rows: Iterable[Rejected]) -> HttpResponse:
     """The rows that are not taken, each with the reason."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["row", "given", "verdict", "detail"])
-    for row in judged.rows:
-        if not row.is_taken:
-            text = f"'{row.text}" if row.text[:1] in ("=", "+", "-", "@", "\t", "\r") else row.text
-            writer.writerow([row.number, text, row.verdict, row.detail])
+    for number, given, verdict, detail in rows:
+        text = f"'{given}" if given[:1] in ("=", "+", "-", "@", "\t", "\r") else given
+        writer.writerow([number, text, verdict, detail])
     answer = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="rejected-rows.csv"'
     return answer

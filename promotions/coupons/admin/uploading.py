@@ -85,6 +85,7 @@ class UploadPage(RowsPage):
                     max_redemptions=uses,
                     plan=judged.hash,
                     left_out=judged.left_out,
+                    rejected=list(judged.rejected()),
                 )
             )
         new = [row.text for row in judged.rows if row.is_taken]

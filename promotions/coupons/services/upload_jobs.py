@@ -7,6 +7,7 @@ ends up with fewer codes is closed as it is.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import transaction
 
@@ -30,9 +31,10 @@ def start(
     max_redemptions: int,
     plan: str,
     left_out: Mapping[str, int],
+    rejected: Sequence[Any],
 ) -> Job:
     """Bring those codes of an upload that were found new; `plan` is the hash of what was shown,
-    and `left_out` what its report says of the other rows.
+    `left_out` what its report says of the other rows, and `rejected` these rows.
 
     Raises BookNotFound, CouponExpired or Invalid.
     """
@@ -50,6 +52,7 @@ def start(
             total=len(new),
             once=f"{KIND}:{plan}",
             rows=new,
+            left_out=rejected,
         )
 
 

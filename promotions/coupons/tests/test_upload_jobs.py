@@ -1,11 +1,17 @@
 """Very many codes brought by a job: each once, in one batch, whatever becomes of the worker."""
 
+import csv
+import io
+from datetime import timedelta
+
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts import jobs
 from accounts.jobs import brought, running
 from accounts.models import AuditEntry, Job, JobInput, User
+from accounts.pruning import prune_expired
 from promotions.coupons import rules
 from promotions.coupons.models import CodeBatch, Coupon
 from promotions.coupons.services import batches
@@ -75,9 +81,35 @@ def test_many_are_brought_by_a_job_that_ends_in_the_same_report(client):
     left_out = "2 rows left out: can be no code (1), exists already (1)."
     assert f"5 codes brought into the book. {left_out}" in words
     assert f"Batch {batch.pk}" in words
-    assert not JobInput.objects.exists()
+    assert not JobInput.objects.filter(is_left_out=False).exists()
     entry = AuditEntry.objects.get(action="book.upload", object_id=one.pk)
     assert entry.after == {"batch_id": batch.pk, "codes": 5}
+
+
+def test_its_rejected_rows_can_be_downloaded_for_a_week(client):
+    named(book(), "OLD-1")
+    job = begun(client, book(), [*FIVE[:3], "OLD-1", *FIVE[3:], "no/code"])
+    address = f"/admin/accounts/job/{job.pk}/rejected/"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rows FROM accounts_jobinput WHERE is_left_out")
+        assert all(bytes(token).startswith(b"gAAAA") for (token,) in cursor.fetchall())
+    running.run(job.pk)
+    assert address in page_of(client, job).content.decode()
+    rows = list(csv.DictReader(io.StringIO(client.get(address).content.decode())))
+    assert [(row["row"], row["given"], row["verdict"]) for row in rows] == [
+        ("4", "OLD-1", "Exists already"),
+        ("7", "no/code", "Can be no code"),
+    ]
+    other, _ = logged_in("marketer")
+    assert other.get(address).status_code == 403
+    assert address not in page_of(other, job).content.decode()
+    User.objects.filter(pk=job.actor_id).update(role="viewer")
+    assert client.get(address).status_code == 403
+    User.objects.filter(pk=job.actor_id).update(role="marketer")
+    Job.objects.update(finished_at=timezone.now() - timedelta(days=8))
+    assert prune_expired()["job_input"] == 1
+    assert client.get(address).status_code == 404
+    assert address not in page_of(client, job).content.decode()
 
 
 def test_a_worker_killed_between_chunks_leaves_the_rest_to_the_next(client, monkeypatch):
