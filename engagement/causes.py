@@ -13,7 +13,10 @@ class Category(StrEnum):
 
 @dataclass(frozen=True)
 class Cause:
+    """`words` name it where there is little room, `sentence` says it."""
+
     category: Category
+    words: str
     sentence: str
     remedy: str
 
@@ -21,56 +24,74 @@ class Cause:
 CAUSES = {
     "unknown_subscription": Cause(
         Category.MAYBE_LATER,
+        "Subscription not found",
         "The subscription does not exist.",
         "Create it, then replay.",
     ),
     "unknown_user": Cause(
-        Category.MAYBE_LATER, "The user does not exist.", "Create the user, then replay."
+        Category.MAYBE_LATER,
+        "User not found",
+        "The user does not exist.",
+        "Create the user, then replay.",
     ),
     "unknown_promotion": Cause(
         Category.MAYBE_LATER,
+        "Promotion not found",
         "The promotion does not exist.",
         "Create the promotion, then replay.",
     ),
     "subscription_mismatch": Cause(
         Category.REFUSED,
+        "Subscription of another",
         "The subscription belongs to another user or promotion than the event says.",
         "The sender has to correct its event and send it under a new id.",
     ),
     "promotion_not_active": Cause(
         Category.REFUSED,
+        "Promotion never active",
         "The promotion was never activated.",
         "Activate the promotion, then replay.",
     ),
     "promotion_not_started": Cause(
         Category.REFUSED,
+        "Before the window",
         "The event happened before the promotion's window.",
         "Correct the sender's clock, or discard.",
     ),
     "promotion_expired": Cause(
         Category.REFUSED,
+        "After the window",
         "The event happened after the promotion's window.",
         "Discard, or correct the sender's clock.",
     ),
     "promotion_ended": Cause(
-        Category.REFUSED, "The event happened after the promotion was ended.", "Discard."
+        Category.REFUSED,
+        "Promotion ended before",
+        "The event happened after the promotion was ended.",
+        "Discard.",
     ),
     "subscription_inactive": Cause(
         Category.REFUSED,
+        "Opted out before",
         "The event happened after the subscription was deactivated.",
         "Discard, or reactivate the subscription and replay.",
     ),
     "processing_error": Cause(
         Category.UNKNOWN,
+        "Processing failed",
         "Processing the event failed.",
         "See the error, mend it, then replay.",
     ),
     "worker_lost": Cause(
         Category.WORKER_KILLER,
+        "Workers died",
         "The workers that processed the event died.",
         "Look at the event and the workers' logs before replaying it.",
     ),
 }
+
+
+WORDS = {code: cause.words for code, cause in CAUSES.items()}
 
 
 def fingerprint(cause: str, promotion_id: int | None) -> str:

@@ -4,6 +4,7 @@ from django.contrib.postgres.indexes import BrinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
 
+from engagement.causes import WORDS
 from promopulse.lib.triggers import append_only
 
 
@@ -198,7 +199,7 @@ class Undelivered(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event_id}: {self.cause}"
+        return f"{self.event_id}: {WORDS[self.cause]}"
 
 
 class RetryEvent(Undelivered):

@@ -97,5 +97,5 @@ def register() -> None:
     def may(user: Any, _job: Job) -> bool:
         return bool(user.has_perm("engagement.change_eventstat"))
 
-    for kind in TITLES:
-        jobs.register(jobs.Kind(kind, step, may=may))
+    for kind, words in TITLES.items():
+        jobs.register(jobs.Kind(kind, words, step, may=may))

@@ -1,6 +1,6 @@
 """Jobs in the admin: how far each is, its file, stop it or begin again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -17,7 +17,7 @@ from accounts import jobs
 from accounts.admin import by_jobs
 from accounts.admin.extensions import job_links
 from accounts.jobs import brought
-from accounts.jobs.kinds import kind_of, names
+from accounts.jobs.kinds import kind_of, known
 from accounts.jobs.services import UNDONE
 from accounts.models import Job, JobFile
 from promopulse.lib import plans
@@ -41,13 +41,15 @@ class _KindFilter(OneOf):
 
     title = parameter_name = "kind"
 
-    def known(self) -> Sequence[str]:
-        return names()
+    def known(self) -> Mapping[str, str]:
+        return known()
 
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    list_display = ("id", "title", "badge", "progress", "who", "created_at", "finished_at")
+    list_display = (
+        *("id", "title", "what", "badge", "progress", "who", "created_at", "finished_at"),
+    )
     list_display_links = ("id", "title")
     list_filter = ("state", _KindFilter, ("finished_at", admin.DateFieldListFilter))
     list_select_related = ("actor",)
@@ -57,7 +59,7 @@ class JobAdmin(ReadOnlyAdmin):
         "What is too long for a page: large exports, uploads, replays, with their progress."
     )
     # The times of the work are drawn again with its progress.
-    fields = ("kind", "who", "created_at", "request_id")
+    fields = ("what", "who", "created_at", "request_id")
     readonly_fields = fields
     change_form_template = "admin/accounts/job/change_form.html"
 
@@ -158,6 +160,10 @@ class JobAdmin(ReadOnlyAdmin):
         if job.state != State.RUNNING or not (job.total and job.started_at):
             return ""
         return time_left(job.done, job.total, at - job.started_at)
+
+    @admin.display(description="kind")
+    def what(self, job: Job) -> str:
+        return known().get(job.kind, job.kind)
 
     @admin.display(description="who")
     def who(self, job: Job) -> str:

@@ -14,6 +14,7 @@ from promopulse.lib.context import VIAS
 
 _ABOUT = re.compile(r"([a-z]+):([0-9]{1,18})")
 _BY = re.compile(r"by ((?:user|key):[0-9]{1,18})")
+_VIAS = {via: via.capitalize() for via in VIAS} | {"api": "API"}
 _ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
@@ -23,7 +24,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     export_columns = ("id", "at", "actor", "via", "action", "object", "reason", "request_id")
     list_display = ("id", "at", "actor", "via", "action", "object", "request_id")
     fields = ("at", "actor", "via", "action", "object", "before", "after", "reason", "request_id")
-    list_filter = (one_of("via", VIAS),)
+    list_filter = (one_of("via", _VIAS),)
     ordering = ("-id",)
     sortable_by = ()
     search_fields = ("id",)  # shows the box; `get_search_results` says what it finds

@@ -18,14 +18,16 @@ class Kind:
 
     It moves the job's `done`, `place` and `result` on; the caller saves them. A DomainError that
     it raises ends the job, anything else is tried again. A step that finds its work called off
-    makes the job's state cancelled itself. `file` is the name of the file it makes. `cancel`,
-    `failed` and `again` are told, in the transaction of the move, of a job that is stopped, has
-    failed or is taken up; `failed` of one that may be taken up later or never. `may` says who may
-    do now what it does: who may not neither stops it, nor takes it up, nor gets its file, even
-    where it is their own. `takes_rows`: it cannot go on without what was brought for it.
+    makes the job's state cancelled itself. `words` are what people call the kind, `file` is the
+    name of the file it makes. `cancel`, `failed` and `again` are told, in the transaction of the
+    move, of a job that is stopped, has failed or is taken up; `failed` of one that may be taken up
+    later or never. `may` says who may do now what it does: who may not neither stops it, nor takes
+    it up, nor gets its file, even where it is their own. `takes_rows`: it cannot go on without what
+    was brought for it.
     """
 
     name: str
+    words: str
     step: Callable[[Job], bool]
     file: str = ""
     cancel: Callable[[Job, str], object] | None = None
@@ -42,8 +44,9 @@ def register(kind: Kind) -> None:
     _kinds[kind.name] = kind
 
 
-def names() -> list[str]:
-    return sorted(_kinds)
+def known() -> dict[str, str]:
+    """All kinds, with what people call them."""
+    return {kind.name: kind.words for kind in sorted(_kinds.values(), key=lambda one: one.words)}
 
 
 def kind_of(job: Job) -> Kind | None:

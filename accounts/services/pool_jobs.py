@@ -57,4 +57,4 @@ def _may(user: Any, _job: Job) -> bool:
 
 
 def register() -> None:
-    jobs.register(jobs.Kind(KIND, step, may=_may, takes_rows=True))
+    jobs.register(jobs.Kind(KIND, "Move people of a pool", step, may=_may, takes_rows=True))

@@ -50,7 +50,7 @@ def toy(monkeypatch):
             trouble.pop(0)(job)
         return job.done < 3
 
-    jobs.register(jobs.Kind("toy", step, file="toy.csv"))
+    jobs.register(jobs.Kind("toy", "Count toys", step, file="toy.csv"))
     return trouble
 
 
@@ -260,6 +260,21 @@ def test_its_page_shows_progress_and_gives_the_file_to_its_owner(toy):
     assert b"".join(answer.streaming_content) == b"0\n1\n2\n"
     assert other.get(f"{LIST}{job.pk}/change/").status_code == 200
     assert other.get(f"{LIST}{job.pk}/file/").status_code == 403
+
+
+def test_its_kind_is_told_in_words_in_column_filter_and_page(toy):
+    client, _user = logged_in("ops")
+    job = begun()
+    Job.objects.create(kind="abacus", title="Of another version")
+    rows = client.get(f"{LIST}?kind=toy")
+    assert [one.pk for one in rows.context["cl"].result_list] == [job.pk]
+    (offered,) = [one for one in rows.context["cl"].filter_specs if one.title == "kind"]
+    assert ("toy", "Count toys") in offered.lookup_choices
+    page = client.get(f"{LIST}{job.pk}/change/").content.decode()
+    for shown in (rows.content.decode(), page):
+        assert "Count toys" in shown
+        assert ">toy<" not in shown
+    assert "abacus" in client.get(LIST).content.decode()
 
 
 def test_it_is_cancelled_by_its_owner_from_a_plan(toy):

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from engagement import resending, selectors, wire
-from engagement.causes import CAUSES
+from engagement.causes import WORDS
 from engagement.letters import shown
 from engagement.models import (
     Consumption,
@@ -50,6 +50,14 @@ class ByEventId(ReadOnlyAdmin):
         if not search_term.strip():
             return queryset, False
         return queryset.filter(event_id=wire.canonical_id(search_term.strip())), False
+
+
+class WithCause(ByEventId):
+    """Rows with the cause of a failure, in people's words."""
+
+    @admin.display(description="cause", ordering="cause")
+    def why(self, row: RetryEvent | DeadLetterEvent) -> str:
+        return WORDS[row.cause]
 
 
 class InCurrency(ReadOnlyAdmin):
@@ -95,7 +103,7 @@ class EventAdmin(InCurrency, ByEventId):
         if letter is None:
             return "None is known"
         rows = [
-            (looks.moment(one.at), one.cause, one.detail) for one in shown.attempts(letter.history)
+            (looks.moment(one.at), one.words, one.detail) for one in shown.attempts(letter.history)
         ]
         page = looks.link("admin:engagement_deadletterevent_change", letter.pk, "The dead letter")
         return format_html("{}{}", looks.table(("When", "Cause", "What happened"), rows), page)
@@ -149,10 +157,20 @@ class EventAdmin(InCurrency, ByEventId):
 
 
 @admin.register(RetryEvent)
-class RetryAdmin(ByEventId):
-    list_display = ("event_id", "type", "cause", "attempts", "due_at")
-    list_filter = (one_of("cause", CAUSES), "type")
+class RetryAdmin(WithCause):
+    list_display = ("event_id", "type", "why", "attempts", "due_at")
+    fields = (
+        *("event_id", "type", "promotion_id", "user_id", "why", "detail", "fingerprint"),
+        *("occurred_at", "received_at", "attempts", "due_at", "event"),
+    )
+    readonly_fields = fields
+    list_filter = (one_of("cause", WORDS), "type")
     sortable_by = ()
+
+    @admin.display(description="event, personal data masked")
+    def event(self, row: RetryEvent) -> SafeString:
+        words = shown.event_text(row.payload, selectors.currency_of(row.promotion_id))
+        return format_html('<pre class="pp-scroll" tabindex="0">{}</pre>', words)
 
 
 @admin.register(IngestBatch)

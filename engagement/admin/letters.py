@@ -1,6 +1,5 @@
 """Dead letters in the admin: groups first, then rows; one letter with all that is known of it."""
 
-import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -11,8 +10,8 @@ from django.utils.safestring import SafeString
 
 from engagement import selectors
 from engagement.admin import letter_actions
-from engagement.admin.facts import ByEventId
-from engagement.causes import CAUSES
+from engagement.admin.facts import WithCause
+from engagement.causes import CAUSES, WORDS
 from engagement.letters import shown, states
 from engagement.models import DeadLetterEvent
 from promopulse.lib.admin import one_of
@@ -31,11 +30,11 @@ _NAMES = {"replay": "Replay", "discard": "Discard", "restore": "Restore"}
 
 
 @admin.register(DeadLetterEvent)
-class DeadLetterAdmin(ByEventId):
+class DeadLetterAdmin(WithCause):
     empty_words = "Every accepted event was counted, waits or is being tried again."
     export_columns = ("event_id", "type", "cause", "promotion_id", "state", "attempts", "dead_at")
-    list_display = ("event_id", "type", "cause", "promotion_id", "badge", "attempts", "dead_at")
-    list_filter = ("state", one_of("cause", CAUSES), "type")
+    list_display = ("event_id", "type", "why", "promotion_id", "badge", "attempts", "dead_at")
+    list_filter = ("state", one_of("cause", WORDS), "type")
     sortable_by = ()
     fields = (
         "event_id",
@@ -44,7 +43,7 @@ class DeadLetterAdmin(ByEventId):
         "type",
         "promotion_id",
         "user_id",
-        "cause",
+        "why",
         "category",
         "detail",
         "remedy",
@@ -120,11 +119,10 @@ class DeadLetterAdmin(ByEventId):
     # One letter
 
     def page_context(self, request: HttpRequest, obj: DeadLetterEvent) -> dict[str, Any]:
-        event = shown.shown_event(obj.payload, selectors.currency_of(obj.promotion_id))
         possible = states.possible(obj.state) if self.has_handle_permission(request) else ()
         return {
             "tries": shown.attempts(obj.history),
-            "event": json.dumps(event, indent=2, ensure_ascii=False),
+            "event": shown.event_text(obj.payload, selectors.currency_of(obj.promotion_id)),
             "actions": [
                 (f"{_NAMES[name]}...", letter_actions.url(name, ids=str(obj.pk)))
                 for name in possible

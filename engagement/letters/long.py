@@ -65,4 +65,4 @@ def register() -> None:
     def may(user: Any, _job: Job) -> bool:
         return bool(user.has_perm("engagement.change_deadletterevent"))
 
-    jobs.register(jobs.Kind(KIND, step, may=may))
+    jobs.register(jobs.Kind(KIND, "Replay dead letters", step, may=may))

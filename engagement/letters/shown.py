@@ -5,6 +5,7 @@ what looks like an e-mail or a phone number is masked in keys and values alike, 
 keys that name personal data are hidden whole.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from accounts import pii
+from engagement.causes import WORDS
 from promopulse.lib.money import money_text
 from promopulse.lib.time import rfc3339
 
@@ -47,6 +49,11 @@ def shown_event(payload: dict[str, Any], currency: str) -> dict[str, Any]:
     return event
 
 
+def event_text(payload: dict[str, Any], currency: str) -> str:
+    """`shown_event` as a page shows it."""
+    return json.dumps(shown_event(payload, currency), indent=2, ensure_ascii=False)
+
+
 @dataclass(frozen=True)
 class Attempt:
     """One try that did not go well."""
@@ -54,6 +61,11 @@ class Attempt:
     at: datetime
     cause: str
     detail: str
+
+    @property
+    def words(self) -> str:
+        """The cause, as people call it."""
+        return WORDS[self.cause]
 
 
 def attempts(history: list[dict[str, str]]) -> list[Attempt]:

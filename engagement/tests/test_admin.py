@@ -10,9 +10,10 @@ from django.apps import apps
 
 from accounts.tests.factories import UserFactory
 from engagement import processing
+from engagement.causes import CAUSES
 from engagement.letters.replaying import replay
 from engagement.letters.selection import Selection
-from engagement.models import Consumption, DeadLetterEvent, Event, Pruned
+from engagement.models import Consumption, DeadLetterEvent, Event, Pruned, RetryEvent
 from engagement.tests.factories import event, send_and_process
 from promotions.discounts.tests.carts import grant
 from promotions.discounts.tests.factories import CampaignFactory
@@ -49,6 +50,31 @@ def test_lists_open_in_few_queries(ops, traffic, name, django_assert_max_num_que
     assert page.context["cl"].result_count >= 1
     key = page.context["cl"].result_list[0].pk
     assert ops.get(f"/admin/engagement/{name}/{key}/change/").status_code == 200
+
+
+def test_an_event_that_is_tried_again_says_why_and_hides_people(ops):
+    send_and_process(event(subscription_id=9_999_999, metadata={"mail": "wren@aviary.example"}))
+    waits = RetryEvent.objects.get()
+    page = ops.get(f"/admin/engagement/retryevent/{waits.pk}/change/").content.decode()
+    assert "Subscription not found" in page
+    assert "aviary" not in page
+    assert f"{waits.event_id}: Subscription not found" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [("retryevent", "unknown_subscription"), ("deadletterevent", "promotion_not_active")],
+)
+def test_causes_are_told_in_words_in_column_filter_and_page(ops, traffic, name, cause):
+    words = CAUSES[cause].words
+    rows = ops.get(f"/admin/engagement/{name}/?cause={cause}")
+    (row,) = rows.context["cl"].result_list
+    (offered,) = [one for one in rows.context["cl"].filter_specs if one.title == "cause"]
+    assert offered.lookup_choices == [(code, one.words) for code, one in CAUSES.items()]
+    assert words in rows.content.decode()
+    assert f">{cause}<" not in rows.content.decode()
+    page = ops.get(f"/admin/engagement/{name}/{row.pk}/change/").content.decode()
+    assert f">{words}<" in page
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -175,6 +201,6 @@ def test_an_event_tells_of_its_time_as_a_dead_letter(ops):
     processing.drain()
     fact = Event.objects.get()
     page = unescape(ops.get(f"/admin/engagement/event/{fact.pk}/change/").content.decode())
-    assert "promotion_not_active" in page
+    assert "Promotion never active" in page
     found = ops.get("/admin/engagement/event/", {"q": fact.event_id})
     assert "It is a " not in found.content.decode()

@@ -69,4 +69,4 @@ def _as_sent(job: Job) -> HttpRequest:
 
 
 def register() -> None:
-    jobs.register(jobs.Kind(KIND, step, file="export.csv", may=_may))
+    jobs.register(jobs.Kind(KIND, "Export a list", step, file="export.csv", may=_may))

@@ -1,6 +1,6 @@
 """Lists of large tables: bounded counts, look-ups through an index."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -103,17 +103,18 @@ class ExactIdSearch:
 
 
 class OneOf(admin.SimpleListFilter):
-    """A filter by a column's known values. Django would read the whole table to find those there
-    are, at every page.
+    """A filter by a column's known values, in people's words. Django would read the whole table to
+    find those there are, at every page.
     """
 
-    values: ClassVar[Sequence[str]] = ()
+    values: ClassVar[Mapping[str, str]] = {}
 
-    def known(self) -> Sequence[str]:
+    def known(self) -> Mapping[str, str]:
+        """The words for each value."""
         return self.values
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, value.replace("_", " ").capitalize()) for value in self.known()]
+        return list(self.known().items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         wanted = self.value()
@@ -122,7 +123,7 @@ class OneOf(admin.SimpleListFilter):
         return queryset.filter(**{self.parameter_name: wanted})
 
 
-def one_of(column: str, values: Iterable[str], title: str = "") -> type[OneOf]:
-    """The filter of a column whose values are these."""
-    named = {"parameter_name": column, "title": title or column.replace("_", " ")}
-    return type(f"OneOf{column.title()}", (OneOf,), named | {"values": tuple(values)})
+def one_of(column: str, values: Mapping[str, str]) -> type[OneOf]:
+    """The filter of a column whose values are these, each with the words for it."""
+    named = {"parameter_name": column, "title": column.replace("_", " ")}
+    return type(f"OneOf{column.title()}", (OneOf,), named | {"values": values})

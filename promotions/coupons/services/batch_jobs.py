@@ -67,4 +67,6 @@ def _done_of(ids: list[int]) -> int:
 
 
 def register() -> None:
-    jobs.register(jobs.Kind(batches.JOB, step, cancel=cancel, again=again, may=may))
+    jobs.register(
+        jobs.Kind(batches.JOB, "Generate codes", step, cancel=cancel, again=again, may=may)
+    )

@@ -109,5 +109,5 @@ def _told(job: Job, found: Distribution) -> bool:
 
 
 def register() -> None:
-    jobs.register(jobs.Kind(DISTRIBUTE, distribute, may=may))
-    jobs.register(jobs.Kind(UNDO, undo, may=may))
+    jobs.register(jobs.Kind(DISTRIBUTE, "Distribute coupons", distribute, may=may))
+    jobs.register(jobs.Kind(UNDO, "Undo a distribution", undo, may=may))

@@ -121,5 +121,14 @@ def again(job: Job) -> None:
 
 def register() -> None:
     jobs.register(
-        jobs.Kind(KIND, step, cancel=cancel, failed=failed, again=again, may=may, takes_rows=True)
+        jobs.Kind(
+            KIND,
+            "Upload codes",
+            step,
+            cancel=cancel,
+            failed=failed,
+            again=again,
+            may=may,
+            takes_rows=True,
+        )
     )
