@@ -42,7 +42,8 @@ def _replay(selection: Selection, **given: Any) -> Plan:
 
 @dataclass(frozen=True)
 class Action:
-    """One thing staff may do to letters. `do` takes a selection and gives the plan."""
+    """One thing staff may do to letters. `do` takes a selection and gives the plan; `see` leads to
+    the letters afterwards."""
 
     title: str
     says: str
@@ -50,6 +51,7 @@ class Action:
     form: type[ReasonForm]
     do: Callable[..., Plan]
     undo: str = ""
+    see: str = "See them"
 
 
 ACTIONS = {
@@ -60,6 +62,7 @@ ACTIONS = {
         "Being replayed",
         ReplayForm,
         _replay,
+        see="See what becomes of them",
     ),
     "discard": Action(
         "Discard",
@@ -129,6 +132,18 @@ def _selection(query: Mapping[str, str]) -> Selection | None:
     )
 
 
+def list_of(selection: Selection, ids: str = "") -> str:
+    """The list of these letters, in whatever state: by their ids, or by what was asked for."""
+    shared = {
+        "cause": selection.cause,
+        "fingerprint": selection.fingerprint,
+        "type": selection.event_type,
+        "promotion_id": selection.promotion_id,
+    }
+    given = {"id__in": ids} if ids else {name: value for name, value in shared.items() if value}
+    return f"{reverse('admin:engagement_deadletterevent_changelist')}?{urlencode(given)}"
+
+
 class LetterActions(PlanPage):
     """The pages `.../act/<action>/?...`."""
 
@@ -158,12 +173,13 @@ class LetterActions(PlanPage):
             words = "Very many: a job replays them. You can leave this page meanwhile."
             return Report(words, reverse("admin:accounts_job_change", args=[job.pk]))
         done = action.do(selection, expect_plan=expected, **limits, **given)
-        words = f"{action.done}: {done.count}."
+        words = f"{action.done}: {done.count:,}."
         if action.do is _replay and done.already_counted:
-            words += f" Counted before, so only closed: {done.already_counted}."
-        few = 0 < done.count <= MOST_CHOSEN
-        undo = url(action.undo, ids=",".join(map(str, done.ids))) if action.undo and few else ""
-        return Report(words, self.back(), undo=undo)
+            words += f" Counted before, so only closed: {done.already_counted:,}."
+        ids = ",".join(map(str, done.ids)) if 0 < done.count <= MOST_CHOSEN else ""
+        undo = url(action.undo, ids=ids) if action.undo and ids else ""
+        listed = list_of(selection, ids)
+        return Report(words, self.back(), undo=undo, see=(action.see, listed))
 
     def back(self, **named: Any) -> str:
         return reverse("admin:engagement_deadletterevent_changelist")

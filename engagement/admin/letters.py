@@ -61,8 +61,9 @@ class DeadLetterAdmin(WithCause):
         return request.user.has_perm("engagement.change_deadletterevent")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Groups lead to their rows, and rows of a promotion can be asked for: both by index."""
-        by_index = lookup in ("fingerprint", "promotion_id")
+        """Groups lead to their rows, actions to theirs, and those of a promotion can be asked for:
+        all by index."""
+        by_index = lookup in ("fingerprint", "promotion_id", "id__in")
         return by_index or super().lookup_allowed(lookup, value, request)
 
     def get_urls(self) -> list[Any]:

@@ -40,6 +40,12 @@ def links(page):
     return {words: address.replace("&amp;", "&") for address, words in found}
 
 
+def list_in(words):
+    """The list that a message leads to."""
+    (address,) = re.findall(rf'href="({LIST}[?][^"]*)"', words)
+    return address.replace("&amp;", "&")
+
+
 def confirm(client, address, **given):
     """Open a plan and send its form back as it is, with what was filled in."""
     plan = client.get(address).context["plan"]
@@ -60,11 +66,14 @@ def test_from_the_groups_to_the_stats(ops):
     assert states() == {"open": 50}, "looking changes nothing"
     done = confirm(ops, act["Replay 5 as a sample..."])
     assert (done.status_code, done["Location"]) == (302, LIST)
-    assert said(done) == ["Being replayed: 5."]
+    (told,) = said(done)
+    assert told.startswith("Being replayed: 5. <a ")
     processing.drain()
+    seen = ops.get(list_in(told))
+    assert [row.state for row in seen.context["cl"].result_list] == ["resolved"] * 5
 
     rest = confirm(ops, act["Replay all..."], rate="1000", reason="Active now")
-    assert said(rest) == ["Being replayed: 45."]
+    assert said(rest)[0].startswith("Being replayed: 45. <a ")
     processing.drain()
     assert (states(), counted()) == ({"resolved": 50}, 50)
     assert violations() == {}
@@ -92,10 +101,11 @@ def test_discard_and_restore(ops):
     page = ops.get(f"{LIST}{letter.pk}/change/")
     assert "Test traffic" in page.content.decode()
     assert list(links(page)) == ["Undo...", "Restore..."]
-    assert said(confirm(ops, links(page)["Restore..."])) == ["Open again: 1."]
+    assert said(confirm(ops, links(page)["Restore..."]))[0].startswith("Open again: 1. <a ")
     assert states() == {"discarded": 1, "open": 1}
     of_list = links(ops.get(f"{LIST}?state__exact=discarded&cause__exact=promotion_not_active"))
-    assert said(confirm(ops, of_list["Restore all..."], reason="Real")) == ["Open again: 1."]
+    (told,) = said(confirm(ops, of_list["Restore all..."], reason="Real"))
+    assert told.startswith("Open again: 1. <a ")
     assert [reason for *_, reason in trail()] == ["Test traffic", "", "Real"]
 
 
@@ -133,6 +143,22 @@ def test_too_many_chosen(ops, monkeypatch):
     ids = list(DeadLetterEvent.objects.values_list("pk", flat=True))
     answer = ops.post(LIST, {"action": "replay_chosen", "_selected_action": ids})
     assert "at most 2" in said(answer)[0]
+
+
+def test_what_was_done_leads_to_exactly_its_letters_or_to_those_alike(ops, monkeypatch):
+    draft_letters(3)
+    ids = list(DeadLetterEvent.objects.values_list("pk", flat=True)[:2])
+    address = f"{LIST}act/discard/?ids={ids[0]},{ids[1]}"
+    (told,) = said(confirm(ops, address, reason="Tests"))
+    found = ops.get(list_in(told)).context["cl"].result_list
+    assert sorted(row.pk for row in found) == ids
+    monkeypatch.setattr("engagement.admin.letter_actions.MOST_CHOSEN", 1)
+    address = f"{LIST}act/restore/?cause=promotion_not_active&type=VIEW"
+    (told,) = said(confirm(ops, address))
+    assert list_in(told) == f"{LIST}?cause=promotion_not_active&type=VIEW"
+    assert ops.get(list_in(told)).context["cl"].result_count == 3
+    for ids in ("x", "1,", "9" * 40, "-1"):
+        assert ops.get(f"{LIST}?id__in={ids}").status_code in (200, 302), ids
 
 
 @pytest.mark.parametrize(
@@ -306,6 +332,9 @@ def test_very_many_are_replayed_by_a_job(ops, monkeypatch, rate):
     running.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.done, job.result) == ("done", 10, {"sent_back": 10})
+    page = ops.get(answer["Location"]).content.decode()
+    assert "10 dead letters sent back to the inbox." in page
+    assert ops.get(list_in(page)).context["cl"].result_count == 11
     assert states() == {"open": 1, "replaying": 10}, "who came later is left alone"
     time.sleep(0.05)
     processing.drain()

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from promopulse.lib.errors import DomainError, PlanChanged
 from promopulse.lib.plans import Plan
@@ -39,12 +39,14 @@ class MustSayWhy(ReasonForm):
 
 @dataclass(frozen=True)
 class Report:
-    """What became of it: words, where to go on, and the plan that would undo it."""
+    """What became of it: words, where to go on, the plan that would undo it, and where more of it
+    is seen: words and address."""
 
     words: str
     back: str
     level: int = messages.SUCCESS
     undo: str = ""
+    see: tuple[str, str] | None = None
 
 
 class Nothing(Exception):
@@ -119,12 +121,14 @@ class PlanPage:
         return self._told(request, Report(changed.detail, here, messages.ERROR))
 
     def _told(self, request: HttpRequest, report: Report) -> HttpResponse:
-        words: str = report.words
+        links = [report.see] if report.see else []
         if report.undo:
-            words = format_html(
-                '{} <a class="pp-link" href="{}">Undo...</a>', report.words, report.undo
-            )
-        self.admin.message_user(request, words, report.level)
+            links.append(("Undo...", report.undo))
+        drawn = format_html_join(
+            "", ' <a class="pp-link" href="{}">{}</a>', ((url, words) for words, url in links)
+        )
+        told = format_html("{}{}", report.words, drawn) if links else report.words
+        self.admin.message_user(request, told, report.level)
         return HttpResponseRedirect(report.back)
 
     def _page(
