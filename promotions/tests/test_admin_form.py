@@ -61,8 +61,9 @@ def test_a_new_draft_in_its_zone(marketer):
             "metadata": '{"channel": "web"}',
         },
     )
-    assert (response.status_code, response["Location"]) == (302, LIST)
     promotion = Promotion.objects.get()
+    page = f"{LIST}{promotion.pk}/change/"
+    assert (response.status_code, response["Location"]) == (302, page)
     assert promotion.start_at == datetime(2026, 5, 31, 22, tzinfo=UTC)
     assert promotion.end_at == datetime(2026, 6, 30, 22, tzinfo=UTC)
     assert (promotion.status, promotion.timezone) == ("draft", "Europe/Berlin")

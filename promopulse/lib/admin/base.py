@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.admin import TabularInline as ThemedTabularInline
 
@@ -83,6 +83,14 @@ class BaseAdmin(ThemedModelAdmin):
             self.message_user(request, refusal.detail, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         return response
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """A new row leads to its page: what comes next is done there."""
+        if not self.has_view_or_change_permission(request, obj):
+            response: HttpResponse = super().response_post_save_add(request, obj)
+            return response
+        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return HttpResponseRedirect(reverse(page, args=[obj.pk]))
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """What the page of one object shows beside its fields; called for who may see it."""

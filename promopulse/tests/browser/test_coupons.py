@@ -51,7 +51,7 @@ def book(page, name, **fields):
     page.fill("#id_name", name)
     for field, value in fields.items():
         page.fill(f"#id_{field}", str(value))
-    page.click("[name=_continue]")
+    page.click("[name=_save]")
     page.wait_for_url("**/change/**")
     return page.url
 

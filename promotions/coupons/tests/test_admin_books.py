@@ -88,8 +88,12 @@ def test_a_book_is_made_and_changed_by_the_services():
         "max_assignments_per_user": "5",
         "code_pattern": "SUMMER-{}",
     }
-    assert client.post(f"{BOOKS}add/", form).status_code == 302
+    answer = client.post(f"{BOOKS}add/", form)
     one = CouponBook.objects.get()
+    assert answer["Location"] == book_page(one), "where its codes are made or brought"
+    page = client.get(answer["Location"]).content.decode()
+    for step in ("generate", "upload"):
+        assert f"{BOOKS}{one.pk}/{step}/" in page
     assert one.expires_at.isoformat() == "2099-05-31T22:00:00+00:00"
     assert (one.promotion, one.max_assignments_per_user, one.max_redemptions_per_user) == (
         promotion, 5, 1,
