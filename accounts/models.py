@@ -187,13 +187,16 @@ class ApiKey(models.Model):
 
 
 class Pool(models.Model):
-    """A named list of users, used to target promotions and to distribute coupons."""
+    """A named list of users, used to target promotions and to distribute coupons.
+
+    `user_count` is kept by triggers, so that no list counts members.
+    """
 
     name = models.CharField(max_length=255, unique=True)
     description = models.TextField(blank=True)
     users = models.ManyToManyField(User, through="PoolMembership", related_name="pools")
     user_count = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Kept by a trigger; a list never counts members."
+        default=0, editable=False, help_text="Users in the pool now."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

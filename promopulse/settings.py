@@ -12,6 +12,7 @@ from whitenoise.compress import Compressor
 
 from promopulse import environment
 from promopulse.lib import brokers
+from promopulse.tags import TAGS
 
 environment.load()
 
@@ -277,6 +278,7 @@ SPECTACULAR_SETTINGS = {
         "documents (RFC 9457) with a stable `code`; every POST that changes something takes an "
         "`Idempotency-Key`."
     ),
+    "TAGS": TAGS,
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,

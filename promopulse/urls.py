@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
 
 from promopulse import health, metrics, pages
+from promopulse.index import Index
 from promopulse.schema import SchemaView
 
 urlpatterns = [
@@ -16,6 +17,7 @@ urlpatterns = [
     path("metrics", metrics.scrape, name="metrics"),
     path("", include("promopulse.shop.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1", Index.as_view(), name="index"),  # final slashes are taken away
     path("api/v1/", include("promopulse.api")),
     path("api/schema", SchemaView.as_view(), name="schema"),
     path(

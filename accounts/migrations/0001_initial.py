@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=255, unique=True)),
                 ('description', models.TextField(blank=True)),
-                ('user_count', models.PositiveIntegerField(default=0, editable=False, help_text='Kept by a trigger; a list never counts members.')),
+                ('user_count', models.PositiveIntegerField(default=0, editable=False, help_text='Users in the pool now.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
         ),

@@ -44,13 +44,18 @@ class EventViewSet(ApiViewSet):
     lookup_field = "event_id"
     lookup_value_regex = "[^/]+"
 
-    @extend_schema(parameters=[EventQuery], responses=EventOut(many=True))
+    @extend_schema(
+        summary="Events, the last counted first",
+        parameters=[EventQuery],
+        responses=EventOut(many=True),
+    )
     def list(self, request: Request) -> Response:
         """Counted events, the last that was counted first, whenever it happened."""
         rows = selectors.facts(**_query(EventQuery, request))
         return self.page(EventOut, selectors.with_currency(rows))
 
     @extend_schema(
+        summary="An event, and where it is",
         responses=EventStateOut,
         parameters=[OpenApiParameter("event_id", OpenApiTypes.STR, OpenApiParameter.PATH)],
     )
@@ -113,7 +118,12 @@ class PromotionStats(ApiView):
 
     access = Permission.STATS_READ
 
-    @extend_schema(parameters=[StatsQuery], responses=StatsOut, examples=[_EXAMPLE])
+    @extend_schema(
+        summary="Counts of a promotion",
+        parameters=[StatsQuery],
+        responses=StatsOut,
+        examples=[_EXAMPLE],
+    )
     def get(self, request: Request, promotion_id: int) -> Response:
         """Exact counts per type and over time. Days are UTC; rates are null without views."""
         promotion = Promotion.objects.filter(pk=promotion_id).only("id", "currency").first()
@@ -128,7 +138,7 @@ class AllStats(ApiView):
 
     access = Permission.STATS_READ
 
-    @extend_schema(parameters=[StatsQuery], responses=StatsOut)
+    @extend_schema(summary="Counts of all promotions", parameters=[StatsQuery], responses=StatsOut)
     def get(self, request: Request) -> Response:
         """As for one promotion; users are null, since the same person may be in several.
 

@@ -17,6 +17,7 @@ SCOPES = (
 
 # Columns: the callers above, then the scopes that give it to an API key ("any": needs none).
 WHO = {
+    "the index": "yes | yes | yes | yes | yes | any",
     "register, login, refresh": "yes | yes | yes | yes | yes | any",
     "own profile, coupons, subscriptions, usage": " | own | own | own | own | ",
     "promotions, discounts: read": " | active and open to them | yes | yes | yes | read",
@@ -120,6 +121,7 @@ _CART = {"campaign_id": "{open}", "customer_id": "{user}", "cart_value": "100"}
 _NEW_PASSWORD = {"current_password": "correct horse", "new_password": "another horse"}
 
 ROUTES = [
+    Route("GET ", ("the index",)),
     # accounts
     Route(
         "POST auth/register", _OPEN, 201, {"name": "N", "email": "n@b.co", "password": "12345678"}

@@ -61,7 +61,7 @@ def test_a_browser_finds_the_icon(client):
     assert client.get("/favicon.ico")["Location"].startswith("/static/promopulse/icon")
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v2/users"])
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1x", "/api/v2/users"])
 def test_nothing_under_api_is_html(client, path):
     assert client.get(path)["Content-Type"] == "application/problem+json"
 

@@ -53,8 +53,8 @@ def api() -> dict[tuple[str, str], Any]:
     """(method, path with its parameters blanked) -> view, of every route there is."""
     served = {}
     for path, view in patterns(get_resolver().url_patterns):
-        if path.startswith(PREFIX):
-            shape = re.sub(r"<[^>]+>", "{}", path.removeprefix(PREFIX))
+        if f"{path}/".startswith(PREFIX):
+            shape = re.sub(r"<[^>]+>", "{}", f"{path}/".removeprefix(PREFIX)[:-1])
             for method in methods_of(view, shape):
                 served[method, shape] = view
     return served
