@@ -22,6 +22,7 @@ from promopulse.lib.importing.command import Broken
 from promopulse.lib.importing.ids import Ids
 from promopulse.lib.importing.reading import Row
 from promopulse.lib.importing.reporting import Report
+from promopulse.lib.words import plural
 from promotions.importing import promotion_ids
 
 FIELDS = {
@@ -189,7 +190,8 @@ def wait_for_workers(batches: list[int]) -> None:
         if left != seen:
             seen, deadline = left, time.monotonic() + _STALLED_SECONDS
         elif time.monotonic() > deadline:
-            raise Broken(f"{left} batches are accepted but not counted: is a worker running?")
+            told = plural(left, "batch", "batches")
+            raise Broken(f"{told} accepted but not counted: is a worker running?")
         time.sleep(_LOOK_SECONDS)
 
 

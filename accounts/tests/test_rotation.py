@@ -252,7 +252,7 @@ except CommandError as error:
 """
     UserFactory()
     done = python(code, NEW, OLD)
-    assert done.stdout.splitlines()[-1].startswith("3 1 values were written under an older key")
+    assert done.stdout.splitlines()[-1].startswith("3 1 value written under an older key")
 
 
 @pytest.mark.slow

@@ -168,7 +168,7 @@ def test_accepted_is_not_counted(world, tmp_path):
     path = ndjson(tmp_path / "rows", [rows()[0] | {"promotion_id": 3}, rows()[1]])
     done = run("import_events", path, *DIRECT)
     assert (done.code, done.data["counted"], done.data["dead"]) == (3, 1, 1)
-    assert "1 accepted events were not counted" in done.words
+    assert "1 accepted event not counted" in done.words
     assert DeadLetterEvent.objects.get().cause == "promotion_not_active"
 
 

@@ -163,6 +163,20 @@ def test_what_is_said_of_a_field_names_the_column_of_the_file():
 
 
 @pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (1, "1 row: 1 accepted, 1 duplicate, 0 failed, 1 user created, 1 conflict"),
+        (2, "2 rows: 2 accepted, 2 duplicates, 0 failed, 2 users created, 2 conflicts"),
+    ],
+)
+def test_one_is_not_told_as_many(count, told):
+    report = Report(("accepted", "duplicates"))
+    for name in ("accepted", "duplicates", "users_created", "conflicts"):
+        report.count(name, count)
+    assert report.outcome(count).lines == [told]
+
+
+@pytest.mark.parametrize(
     ("read", "good", "bad"),
     [
         (columns.as_id, {7: 7, "7": 7}, [0, -1, True, 1.0, "x", "", None, 2**63, "²", [1]]),

@@ -7,6 +7,7 @@ from accounts import rotation
 from accounts.rotation import Tally
 from promopulse.lib import commands, progress
 from promopulse.lib.commands import Exit, Outcome
+from promopulse.lib.words import plural
 
 
 class Command(commands.Command):
@@ -38,11 +39,12 @@ def _outcome(tallies: list[Tally], *, left: int) -> Outcome:
     words = []
     if left:
         words.append(
-            f"{left} values were written under an older key meanwhile: restart every process with "
-            "the new FERNET_KEYS, then run this again."
+            f"{plural(left, 'value')} written under an older key meanwhile: restart every process "
+            "with the new FERNET_KEYS, then run this again."
         )
     if unreadable:
-        words.append(f"{unreadable} values are opened by none of FERNET_KEYS; they are as before.")
+        found = plural(unreadable, "value")
+        words.append(f"{found} opened by none of FERNET_KEYS: left as before.")
     return Outcome(
         data={"columns": [asdict(one) for one in tallies], "left": left},
         lines=[_line(one) for one in tallies],

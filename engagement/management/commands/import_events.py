@@ -10,6 +10,7 @@ from engagement.senders import DirectSender, HttpSender
 from promopulse.lib.commands import Exit, Outcome, Stop
 from promopulse.lib.importing.command import ImportCommand, Importer
 from promopulse.lib.importing.reporting import Report
+from promopulse.lib.words import plural
 
 KEY_VARIABLES = ("PROMOPULSE_API_KEY", "DEMO_API_KEY")
 
@@ -52,7 +53,8 @@ class Command(ImportCommand):
         uncounted = sum(outcome.data.get(name, 0) for name in ("conflicts", "retrying", "dead"))
         if uncounted and outcome.code is Exit.DONE:
             outcome.code = Exit.PARTLY
-            outcome.words = f"{uncounted:,} accepted events were not counted; see dead-letters."
+            events = plural(uncounted, "accepted event")
+            outcome.words = f"{events} not counted; see dead-letters."
         return outcome
 
     def importer(self, report: Report, options: dict[str, Any]) -> Importer:

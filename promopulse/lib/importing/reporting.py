@@ -13,6 +13,8 @@ from promopulse.lib.importing.columns import Columns
 from promopulse.lib.words import plural
 
 FAILED = "failed"
+# What one of them is called, where that is another word.
+_ONE = {"duplicates": "duplicate", "conflicts": "conflict", "users created": "user created"}
 _SHOWN = 5
 
 
@@ -78,9 +80,10 @@ class Report:
         """The end of an import; `trouble` is what ended it too early."""
         data = {"rows": rows, **self.counts}
         told = [
-            f"{count:,} {name.replace('_', ' ')}"
+            plural(count, _ONE.get(words, words), words)
             for name, count in self.counts.items()
             if count or name in (*self._names, FAILED)
+            for words in [name.replace("_", " ")]
         ]
         line = f"{plural(rows, 'row')}: {', '.join(told)}"
         failed = self.counts[FAILED]
