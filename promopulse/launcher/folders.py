@@ -15,6 +15,8 @@ LONGEST_SOCKET_NAME = len("/.s.PGSQL.5432")
 LARGEST_LOG = 10 * 1024 * 1024
 # Outside the home only when root runs the project from a folder closed to everyone else.
 OPEN_DATA_FOLDER = Path("/var/lib/promopulse")
+# Of folders that are made below the system's temporary one.
+_PREFIX = "promopulse-"
 
 
 def make_home(home: Path) -> None:
@@ -64,13 +66,21 @@ def socket_folder(home: Path, name: str, account: Account) -> Path:
         account.give(folder)
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    short = Path(tempfile.mkdtemp(prefix="promopulse-"))
+    short = Path(tempfile.mkdtemp(prefix=_PREFIX))
     if not _fits(short):
         short.rmdir()
-        short = Path(tempfile.mkdtemp(prefix="promopulse-", dir="/tmp"))
+        short = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
     account.give(short)
     folder.symlink_to(short)
     return short
+
+
+def drop_socket_folder(home: Path, name: str) -> None:
+    """Take away the one that was made elsewhere for a server that has ended."""
+    folder = home / name
+    if folder.is_symlink() and folder.readlink().name.startswith(_PREFIX):
+        shutil.rmtree(folder.readlink(), ignore_errors=True)
+        folder.unlink()
 
 
 def _fits(folder: Path) -> bool:

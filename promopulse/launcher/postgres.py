@@ -21,6 +21,7 @@ from promopulse.launcher.folders import data_folder, socket_folder
 from promopulse.launcher.lifetime import die_with_parent, is_alive, keep, program_of, wait_until
 
 USER = DATABASE = "promo"
+SOCKETS = "pg"
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 
@@ -61,7 +62,7 @@ def start(home: Path, *, durable: bool = True, tied: bool = False) -> str:
         _create(home, data, account)
     sockets = _sockets_of_running(data)
     if sockets is None:
-        sockets = socket_folder(home, "pg", account)
+        sockets = socket_folder(home, SOCKETS, account)
         settings = _SETTINGS | ({} if durable else _NOT_DURABLE)
         settings["shared_buffers"] = f"{_buffers()}MB"
         settings["unix_socket_directories"] = f'"{sockets}"'
@@ -79,6 +80,10 @@ def stop(home: Path) -> None:
     os.kill(pid, signal.SIGINT)
     if not wait_until(lambda: not is_alive(pid), seconds=STOP_SECONDS):
         os.kill(pid, signal.SIGQUIT)
+
+
+def runs(home: Path) -> bool:
+    return _running_pid(_data(home)) is not None
 
 
 def _data(home: Path) -> Path:

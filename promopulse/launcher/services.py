@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from promopulse.launcher import postgres, valkey
-from promopulse.launcher.folders import make_home
+from promopulse.launcher.folders import drop_socket_folder, make_home
 
 URLS = ("DATABASE_URL", "REDIS_URL")
 
@@ -25,12 +25,16 @@ def start(home: Path, *, durable: bool = True, tied: bool = False) -> dict[str, 
 
 
 def stop(home: Path) -> None:
-    """Stop the embedded servers of this home, whoever started them."""
+    """Stop the embedded servers of this home, whoever started them, and leave nothing of them
+    outside of it but data.
+    """
     if not home.exists():
         return
     with _alone(home):
-        valkey.stop(home)
-        postgres.stop(home)
+        for server in (valkey, postgres):
+            server.stop(home)
+            if not server.runs(home):
+                drop_socket_folder(home, server.SOCKETS)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from promopulse.launcher.lifetime import die_with_parent, keep, wait_until
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
+SOCKETS = "valkey"
 _SOCKET = "valkey.sock"
 
 
@@ -25,7 +26,7 @@ def start(home: Path, *, durable: bool = True, tied: bool = False) -> str:
     With `tied` it ends when this process does, even by kill -9. Raises LauncherError when it
     cannot be started.
     """
-    path = socket_folder(home, "valkey", Account()) / _SOCKET
+    path = socket_folder(home, SOCKETS, Account()) / _SOCKET
     if ask(path, "PING") is None:
         _run_server(home, path, durable=durable, tied=tied)
     return f"unix://{quote(str(path), safe='/')}"
@@ -33,13 +34,17 @@ def start(home: Path, *, durable: bool = True, tied: bool = False) -> str:
 
 def stop(home: Path) -> None:
     """Write everything down and end; nothing to do when it does not run."""
-    folder = home / "valkey"
-    if not folder.exists():
+    if ask(_path(home), "SHUTDOWN") is not None:
         return
-    path = folder.resolve() / _SOCKET
-    if ask(path, "SHUTDOWN") is not None:
-        return
-    wait_until(lambda: ask(path, "PING") is None, seconds=STOP_SECONDS)
+    wait_until(lambda: not runs(home), seconds=STOP_SECONDS)
+
+
+def runs(home: Path) -> bool:
+    return ask(_path(home), "PING") is not None
+
+
+def _path(home: Path) -> Path:
+    return (home / SOCKETS).resolve() / _SOCKET
 
 
 def ask(path: Path, command: str) -> str | None:

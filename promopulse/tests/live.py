@@ -21,6 +21,7 @@ import psycopg
 from promopulse.environment import PROJECT
 from promopulse.launcher import postgres, processes, secrets, services, valkey
 from promopulse.launcher.lifetime import is_alive
+from promopulse.tests.heir import Heir
 
 # Far more than it takes: the machine may be busy with other things.
 START_SECONDS = 120
@@ -33,6 +34,7 @@ class Instance:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._heir = Heir(home)
         self.port = free_port()
         self._mark = home / "crashed"
         self._next = home / "crash-next"
@@ -94,6 +96,7 @@ class Instance:
         self.processes[name] = subprocess.Popen(
             command, cwd=PROJECT, env=env, stdout=log, stderr=log, start_new_session=True
         )
+        self._heir.told(self.processes[name].pid)
         if name == "web":
             # One that is killed while it starts never answers: whoever supervises starts another.
             web = self.processes[name]
@@ -157,6 +160,7 @@ class Instance:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        self._heir.told(process.pid)
 
     def stop(self, name: str) -> None:
         """Ask the process to end, wait until it has."""
@@ -167,6 +171,7 @@ class Instance:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        self._heir.told(process.pid)
 
     def log(self, name: str) -> str:
         return (self.home / f"{name}.log").read_text(errors="replace")[-4_000:]
@@ -240,6 +245,7 @@ class Instance:
         for name in list(self.processes):
             self.kill(name)
         services.stop(self.home)
+        self._heir.dismiss()
 
     def _answers(self) -> bool:
         try:
