@@ -17,7 +17,7 @@ from promopulse.demo.world import Campaign
 from promopulse.lib.time import rfc3339
 
 _DAY = timedelta(days=1)
-_TYPES, _WEIGHTS = ("VIEW", "CLICK", "REDEEM"), (70, 22, 8)
+_TYPES, _WEIGHTS = ("VIEW", "CLICK", "REDEEM"), (66, 24, 10)
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,12 @@ def left_at(setting: Setting) -> datetime:
 
 
 def events(setting: Setting, users: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """Views, clicks and redemptions from the start until the world was made."""
+    """Views, clicks and redemptions from the start until the world was made.
+
+    Those of that day have what `purchases` say in the place of redemptions: no day stands out.
+    """
     campaign = setting.campaign
+    today = setting.made_at.replace(hour=0, minute=0, second=0, microsecond=0)
     chance = random.Random(f"events {campaign.key}")  # noqa: S311
     audience = [key for key in _audience(campaign) if key != world.LEAVER]
     number = 0
@@ -74,21 +78,21 @@ def events(setting: Setting, users: dict[str, int]) -> Iterator[dict[str, Any]]:
             key = audience[int(len(audience) * chance.random() ** 1.6)]
             at = setting.start_at + day * _DAY + chance.random() * _DAY
             amount = f"{chance.lognormvariate(3.6, 0.5):.2f}"
-            if at < setting.told_until:
+            if at < setting.told_until and not (kind == "REDEEM" and at >= today):
                 event = _event(setting, f"{number:04}", kind, users[key], at)
                 yield event | ({"amount": amount} if kind == "REDEEM" else {})
     yield from _before_buying(setting, users)
 
 
 def _before_buying(setting: Setting, users: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """Who buys as the world is made has looked before, and looked again."""
+    """Who buys as the world is made has looked in the days before, and looked again."""
     chance = random.Random(f"looks {setting.campaign.key}")  # noqa: S311
     for number, purchase in enumerate(purchases(setting.campaign), 1):
         if purchase.buyer == world.LEAVER:
             continue
-        views, clicks = chance.randint(3, 6), chance.randint(1, 2)
+        views, clicks = chance.randint(2, 5), chance.randint(1, 2)
         for look, kind in enumerate(("VIEW",) * views + ("CLICK",) * clicks):
-            at = setting.told_until - timedelta(seconds=chance.randrange(1, 90))
+            at = setting.told_until - chance.random() * world.LOOKED_FOR_DAYS * _DAY
             name = f"look-{number:02}-{look}"
             yield _event(setting, name, kind, users[purchase.buyer], at)
 

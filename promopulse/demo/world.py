@@ -78,7 +78,7 @@ CAMPAIGNS = (
             "max_discount_amount": Decimal(15),
             "max_usage_per_customer_per_day": 2,
         },
-        buyers=24,
+        buyers=4,
         came_back=Decimal("2.50"),
         at_checkout="alice",
     ),
@@ -91,8 +91,8 @@ CAMPAIGNS = (
         budget=Decimal(250),
         timezone="Europe/Berlin",
         events_a_day=30,
-        discount={"discount_type": "delivery", "discount_flat": Decimal(5)},
-        buyers=43,  # 86 % of the budget
+        discount={"discount_type": "delivery", "discount_flat": Decimal("21.50")},
+        buyers=10,  # 86 % of the budget
     ),
     Campaign(
         "beta",
@@ -104,7 +104,7 @@ CAMPAIGNS = (
         pool=POOL,
         events_a_day=10,
         discount={"discount_type": "cart", "discount_percentage": Decimal("12.5")},
-        buyers=6,
+        buyers=2,
     ),
     Campaign(
         "flash",
@@ -112,10 +112,10 @@ CAMPAIGNS = (
         "Whoever comes first: its budget is used up.",
         starts=-7,
         ends=14,
-        budget=Decimal(110),
+        budget=Decimal(60),
         events_a_day=20,
         discount={"discount_type": "cart", "discount_flat": Decimal(25)},
-        buyers=5,  # the fifth is given the last 10
+        buyers=3,  # the third is given the last 10
     ),
     Campaign(
         "preview",
@@ -127,7 +127,7 @@ CAMPAIGNS = (
         paused="Waiting for the new stock.",
         events_a_day=15,
         discount={"discount_type": "cart", "discount_percentage": Decimal(20)},
-        buyers=3,
+        buyers=1,
     ),
     Campaign(
         "warmup",
@@ -149,7 +149,7 @@ CAMPAIGNS = (
         ended=True,
         events_a_day=20,
         discount={"discount_type": "cart", "discount_flat": Decimal(10)},
-        buyers=8,
+        buyers=2,
     ),
     Campaign(
         "friday",
@@ -181,7 +181,10 @@ CAMPAIGNS = (
 )
 
 # What bringing a cart home costs in the demo's shop.
-DELIVERY = Decimal("5.90")
+DELIVERY = Decimal("21.50")
+
+# For so long they look before they buy.
+LOOKED_FOR_DAYS = 3
 
 # Events that cannot be counted, for the dead letters: each group shows one cause.
 TO_A_DRAFT = 12  # to winter
