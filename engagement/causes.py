@@ -24,31 +24,31 @@ class Cause:
 CAUSES = {
     "unknown_subscription": Cause(
         Category.MAYBE_LATER,
-        "Subscription not found",
+        "No such subscription",
         "The subscription does not exist.",
         "Create it, then replay.",
     ),
     "unknown_user": Cause(
         Category.MAYBE_LATER,
-        "User not found",
+        "No such user",
         "The user does not exist.",
         "Create the user, then replay.",
     ),
     "unknown_promotion": Cause(
         Category.MAYBE_LATER,
-        "Promotion not found",
+        "No such promotion",
         "The promotion does not exist.",
         "Create the promotion, then replay.",
     ),
     "subscription_mismatch": Cause(
         Category.REFUSED,
-        "Subscription of another",
+        "Wrong subscription",
         "The subscription belongs to another user or promotion than the event says.",
         "The sender has to correct its event and send it under a new id.",
     ),
     "promotion_not_active": Cause(
         Category.REFUSED,
-        "Promotion never active",
+        "Never activated",
         "The promotion was never activated.",
         "Activate the promotion, then replay.",
     ),
@@ -66,13 +66,13 @@ CAUSES = {
     ),
     "promotion_ended": Cause(
         Category.REFUSED,
-        "Promotion ended before",
+        "Promotion ended",
         "The event happened after the promotion was ended.",
         "Discard.",
     ),
     "subscription_inactive": Cause(
         Category.REFUSED,
-        "Opted out before",
+        "Opted out",
         "The event happened after the subscription was deactivated.",
         "Discard, or reactivate the subscription and replay.",
     ),

@@ -56,9 +56,9 @@ def test_an_event_that_is_tried_again_says_why_and_hides_people(ops):
     send_and_process(event(subscription_id=9_999_999, metadata={"mail": "wren@aviary.example"}))
     waits = RetryEvent.objects.get()
     page = ops.get(f"/admin/engagement/retryevent/{waits.pk}/change/").content.decode()
-    assert "Subscription not found" in page
+    assert "No such subscription" in page
     assert "aviary" not in page
-    assert f"{waits.event_id}: Subscription not found" in page
+    assert f"{waits.event_id}: No such subscription" in page
 
 
 @pytest.mark.parametrize(
@@ -201,6 +201,6 @@ def test_an_event_tells_of_its_time_as_a_dead_letter(ops):
     processing.drain()
     fact = Event.objects.get()
     page = unescape(ops.get(f"/admin/engagement/event/{fact.pk}/change/").content.decode())
-    assert "Promotion never active" in page
+    assert "Never activated" in page
     found = ops.get("/admin/engagement/event/", {"q": fact.event_id})
     assert "It is a " not in found.content.decode()
