@@ -1,6 +1,6 @@
 # PromoPulse needs Python 3.11 or newer, and nothing else that is not installed from here.
 .DEFAULT_GOAL := help
-.PHONY: help run test quick faults check bench demo openapi lock clean venv venv-dev
+.PHONY: help run test quick faults check bench demo pictures openapi lock clean venv venv-dev
 MAKEFLAGS += --no-print-directory
 
 # The first Python that is new enough; if none is, the plain one, which then says so itself.
@@ -35,6 +35,9 @@ faults: venv-dev ## Kill, fill and cut off everything, at full length: the bette
 
 check: venv-dev ## Format, lint, types, import arrows, migrations, OpenAPI, deploy settings
 	@exec $(IN_VENV) promopulse.launcher.checks
+
+pictures: venv-dev ## Take the pictures of the documents again, with Chromium
+	@exec $(IN_VENV) promopulse.tests.browser.pictures
 
 openapi: venv-dev ## Write docs/openapi.yaml after a change of the API
 	@exec $(IN_VENV) promopulse.launcher.checks openapi

@@ -3,6 +3,9 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -32,7 +35,21 @@ def path() -> str:
     return found
 
 
-def arguments() -> list[str]:
+@contextmanager
+def launched() -> Iterator[Any]:
+    """The browser, driven. Raises Missing."""
+    from playwright.sync_api import sync_playwright
+
+    executable = path()
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=executable, args=_arguments(), chromium_sandbox=False
+        )
+        yield browser
+        browser.close()
+
+
+def _arguments() -> list[str]:
     """How to start it. Its sandbox needs a user that is not root."""
     return ["--no-sandbox", *QUIET] if os.geteuid() == 0 else QUIET
 

@@ -35,18 +35,11 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
     try:
-        executable = chromium.path()
+        with chromium.launched() as launched:
+            yield launched
     except chromium.Missing as missing:
         pytest.skip(str(missing))
-    with sync_playwright() as driver:
-        launched = driver.chromium.launch(
-            executable_path=executable, args=chromium.arguments(), chromium_sandbox=False
-        )
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="package")
