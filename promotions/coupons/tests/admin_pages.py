@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.test import Client
 
+from promotions.coupons.codes import DEFAULT_CHARSET
 from promotions.coupons.models import CouponBook
 from promotions.coupons.tests.factories import BookFactory
 
@@ -14,10 +15,16 @@ BOOKS = "/admin/coupons/couponbook/"
 COUPONS = "/admin/coupons/coupon/"
 BATCHES = "/admin/coupons/codebatch/"
 DISTRIBUTIONS = "/admin/coupons/distribution/"
+# What *Generate...* asks beside the number, as its form has it.
+SHAPE = {"length": 8, "pattern": "{}", "charset": DEFAULT_CHARSET}
 
 
 def book_page(book: CouponBook, tab: str = "") -> str:
     return f"{BOOKS}{book.pk}/change/{f'?tab={tab}' if tab else ''}"
+
+
+def generate_page(book: CouponBook) -> str:
+    return f"{BOOKS}{book.pk}/generate/"
 
 
 def ask(client: Client, url: str, **asked: Any) -> Any:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from rest_framework.test import APIClient
 
 from promopulse.lib.time import db_now
 from promotions.coupons.models import CouponBook
@@ -34,3 +35,9 @@ def ended() -> Callable[[CouponBook], CouponBook]:
         return book
 
     return end
+
+
+@pytest.fixture
+def shop(as_service: Callable[..., APIClient]) -> APIClient:
+    """A shop's client: it assigns, redeems, reads, refunds and writes."""
+    return as_service("coupons:redeem", "read", "refunds", "promotions:write")
