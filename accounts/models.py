@@ -101,6 +101,7 @@ class User(AbstractBaseUser):
             ),
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="accounts_user_name_trgm"),
         ]
+        triggers = [triggers.person_stays]
 
     def __str__(self) -> str:
         return f"User {self.pk}"

@@ -1,4 +1,5 @@
-"""What the database itself does about people: a pool's member count follows its memberships."""
+"""What the database itself does about people: nobody is deleted, a pool's member count follows its
+memberships."""
 
 import pgtrigger
 
@@ -32,3 +33,6 @@ pool_is_fixed = pgtrigger.Protect(
     operation=pgtrigger.Update,
     condition=pgtrigger.Q(old__pool__df=pgtrigger.F("new__pool")),
 )
+
+# A person is erased, which empties the row: their id stands in ledgers and on their coupons.
+person_stays = pgtrigger.Protect(name="person_stays", operation=pgtrigger.Delete)

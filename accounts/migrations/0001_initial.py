@@ -146,6 +146,10 @@ class Migration(migrations.Migration):
             model_name='auditentry',
             trigger=pgtrigger.compiler.Trigger(name='no_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;", hash='7ea5113303b065371a6b13f7c9ec3cf80911bc32', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_no_truncate_74803', table='accounts_auditentry', when='BEFORE')),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='user',
+            trigger=pgtrigger.compiler.Trigger(name='person_stays', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='ebae39d9abaec833cdbb4eb7a7f06fd93bf08537', operation='DELETE', pgid='pgtrigger_person_stays_4602d', table='accounts_user', when='BEFORE')),
+        ),
         migrations.AddConstraint(
             model_name='poolmembership',
             constraint=models.UniqueConstraint(fields=('pool', 'user'), name='accounts_poolmembership_once'),

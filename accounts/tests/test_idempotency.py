@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts import audit, idempotency
 from accounts.models import AuditEntry, IdempotencyRecord, Pool, User
+from accounts.services.erasure import erase_user
 from accounts.tests.factories import PoolFactory, UserFactory
 from accounts.tests.threads import at_once
 from accounts.tokens import access_token
@@ -118,7 +119,7 @@ def test_a_refusal_that_tells_of_the_state_is_kept(admin):
     taken = UserFactory(email=BODY["email"])
     first = post(admin)
     assert (first.status_code, first.json()["code"]) == (409, "email_taken")
-    taken.delete()
+    erase_user(taken.pk)
     again = post(admin)
     assert again.content == first.content
     assert again["Content-Type"] == "application/problem+json"

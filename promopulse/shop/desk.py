@@ -24,7 +24,7 @@ from promopulse.shop.paging import listed
 from promopulse.shop.told import Told, redirect, told_in
 from promotions.coupons import selectors
 from promotions.coupons.guessing import guesses_limited
-from promotions.coupons.models import BookUser, CouponBook
+from promotions.coupons.models import Coupon, CouponBook
 from promotions.coupons.selectors import Counts
 from promotions.coupons.services import assigning
 from promotions.coupons.services.finding import clock
@@ -100,9 +100,8 @@ def _named(request: HttpRequest) -> User | None:
 
 def _shown(user: User, book: CouponBook) -> dict[str, Any]:
     """Somebody, as the desk may know them: the address stays masked."""
-    held = BookUser.objects.filter(book=book, user=user).first()
+    has = Coupon.objects.filter(book=book, assigned_to=user).count()
     limit = book.max_assignments_per_user
-    has = held.assigned if held else 0
     return {
         "pk": user.pk,
         "name": user.name or str(user),

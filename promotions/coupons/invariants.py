@@ -28,7 +28,9 @@ INVARIANTS = [
         SELECT count(*) FROM (
             SELECT 1 FROM (
             SELECT book_id, assigned_to_id AS user_id, count(*) AS assigned, 0 AS redeemed
-                FROM coupons_coupon WHERE assigned_to_id IS NOT NULL GROUP BY 1, 2
+                FROM coupons_coupon coupon JOIN coupons_couponbook book ON book.id = book_id
+                WHERE assigned_to_id IS NOT NULL AND max_assignments_per_user IS NOT NULL
+                GROUP BY 1, 2
             UNION ALL
             SELECT redemption.book_id, redemption.user_id, 0, count(*)
                 FROM coupons_couponredemption redemption
@@ -78,7 +80,8 @@ INVARIANTS = [
         """
         SELECT count(*) FROM coupons_coupon coupon
         LEFT JOIN coupons_couponbook book ON book.id = coupon.book_id
-        WHERE book.id IS NULL
+        LEFT JOIN accounts_user holder ON holder.id = coupon.assigned_to_id
+        WHERE book.id IS NULL OR (assigned_to_id IS NOT NULL AND holder.id IS NULL)
             OR state NOT IN ('UNASSIGNED', 'ASSIGNED', 'LOCKED', 'REDEEMED', 'EXPIRED')
             OR (state = 'UNASSIGNED' AND assigned_to_id IS NOT NULL)
             OR (state IN ('ASSIGNED', 'LOCKED') AND assigned_to_id IS NULL)

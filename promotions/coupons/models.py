@@ -302,7 +302,11 @@ class Coupon(models.Model):
 
 
 class BookUser(models.Model):
-    """What one user has of one book: where its limits per user are taken. Follows the rows."""
+    """What one user has of one book: where its limits per user are taken. Follows the rows.
+
+    What they were given is counted in a book that limits it, from the moment it does (`0`
+    elsewhere): a draw from another book has one row less to write.
+    """
 
     # The book of a coupon, which is there. A foreign key would lock the book's row for every new
     # pair: many clients at once on one row.
@@ -310,7 +314,7 @@ class BookUser(models.Model):
         CouponBook, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    assigned = models.IntegerField(default=0, help_text="Coupons that are or were theirs.")
+    assigned = models.IntegerField(default=0, help_text="Coupons that are theirs, used ones too, in a book that limits them.")
     redeemed = models.IntegerField(default=0, help_text="Uses that were not given back.")
 
     class Meta:

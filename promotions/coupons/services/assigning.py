@@ -1,8 +1,8 @@
 """Coupons given to a user: drawn at random, or one by its code.
 
-Which row is the truth: the Coupon with its holder. What the user has of the book is locked first
-(where it exists), then free coupons, which nobody waits for; the trigger of the coupons takes the
-limit in one upsert. Under a `source_id` the request's own row comes before all: a second one waits
+Which row is the truth: the Coupon with its holder. In a book with a limit per user, what the user
+has of it is locked first (where it exists), then free coupons, which nobody waits for; the trigger
+of the coupons takes the limit in one upsert. Under a `source_id` the request's own row comes before all: a second one waits
 for it and is answered the same coupons. A crash before the commit leaves nothing.
 
 A draw is uniform over the free codes: each of them is as likely, whatever was drawn, given back,
@@ -150,7 +150,7 @@ def assign_code(code: str, *, user_id: int) -> Coupon:
     with promptly("assign"):
         found = find(code)
         _must_be_known(user_id)
-        fetch_one(_HOLD, {"book": found.book_id, "user": user_id})
+        _hold(found.book, user_id)
         coupon = locked(found.pk)
         judge(Action.ASSIGN, coupon)
         given = fetch_one(_GIVE_ONE, {"id": coupon.pk, "user": user_id})
@@ -230,10 +230,17 @@ def looks_for(count: int, free: int, places: int) -> int:
 def _check_room(wanted: _Wanted) -> None:
     """Says early what the trigger would refuse at the end."""
     limit = wanted.book.max_assignments_per_user
-    row = fetch_one(_HOLD, {"book": wanted.book.pk, "user": wanted.user_id})
-    used = row[0] if row else 0
+    used = _hold(wanted.book, wanted.user_id)
     if limit is not None and used + wanted.count > limit:
         raise MaxAssignmentsExceeded(used=used, limit=limit)
+
+
+def _hold(book: CouponBook, user_id: int) -> int:
+    """Lock what a user has of a book, where it counts; how many they have."""
+    if book.max_assignments_per_user is None:
+        return 0
+    row = fetch_one(_HOLD, {"book": book.pk, "user": user_id})
+    return row[0] if row else 0
 
 
 def free_of(book_id: int) -> int:

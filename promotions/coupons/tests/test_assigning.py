@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_random_coupons_are_given_with_their_time():
-    book, user = BookFactory(), UserFactory()
+    book, user = BookFactory(max_assignments_per_user=9), UserFactory()
     made(book, 200)
     given = assigning.assign(book.pk, user_id=user.pk, count=3)
     assert len({coupon.pk for coupon in given}) == 3
@@ -39,7 +39,7 @@ def test_random_coupons_are_given_with_their_time():
 
 @pytest.mark.parametrize("size", [5, 64, 65, 150])
 def test_a_book_gives_all_it_has_and_no_more(size):
-    book, user = BookFactory(), UserFactory()
+    book, user = BookFactory(max_assignments_per_user=1_000), UserFactory()
     made(book, size)
     for _ in range(size // 5):
         assigning.assign(book.pk, user_id=user.pk, count=5)
@@ -143,7 +143,7 @@ def test_only_people_who_are_there_are_given_something():
 
 
 def test_a_holder_may_be_given_more():
-    coupon = held()
+    coupon = held(book=BookFactory(max_assignments_per_user=2))
     made(coupon.book)
     assigning.assign(coupon.book_id, user_id=coupon.assigned_to_id)
     assert BookUser.objects.get().assigned == 2

@@ -3,11 +3,18 @@
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
 
 from accounts.tests.factories import UserFactory
 from promopulse.lib.problems import constraint_of
 from promopulse.lib.time import db_now
+from promotions.coupons.errors import MaxAssignmentsExceeded
 from promotions.coupons.models import (
     BookTally,
     BookUser,
@@ -153,7 +160,7 @@ def test_a_coupon_never_changes_hands():
 
 
 def test_counters_have_no_other_way():
-    coupon = held()
+    coupon = held(book=BookFactory(max_assignments_per_user=2))
     holder = BookUser.objects.get(book=coupon.book)
     assert (holder.assigned, holder.redeemed) == (1, 0)
     for row, values in (
@@ -185,6 +192,50 @@ def test_counters_follow_raw_sql_too():
     assert refused(lambda: assign("WHERE state = 'UNASSIGNED'")) == "max_assignments_exceeded"
     tally = BookTally.objects.get(book=book)
     assert (tally.unassigned, tally.assigned) == (3, 2)
+
+
+def test_what_people_were_given_is_counted_from_when_it_is_limited():
+    book, many, one = BookFactory(), UserFactory(), UserFactory()
+    made(book, 10)
+    assigning.assign(book.pk, user_id=many.pk, count=3)
+    used = assigning.assign(book.pk, user_id=one.pk)[0]
+    assert not BookUser.objects.exists()
+    redeeming.redeem(used.code, user_id=one.pk)
+    assert [(row.assigned, row.redeemed) for row in BookUser.objects.all()] == [(0, 1)]
+
+    def limit(most):
+        return update(book, max_assignments_per_user=most)
+
+    assert refused(limit(2)) == "coupons_couponbook_limit_passed"
+    limit(3)()
+    assert dict(BookUser.objects.values_list("user_id", "assigned")) == {many.pk: 3, one.pk: 1}
+    assert set(BookUser.objects.values_list("redeemed", flat=True)) == {0, 1}
+    with pytest.raises(MaxAssignmentsExceeded):
+        assigning.assign(book.pk, user_id=many.pk)
+    limit(None)()
+    assert set(BookUser.objects.values_list("assigned", flat=True)) == {0}
+    assigning.assign(book.pk, user_id=many.pk)
+    limit(4)()
+    assert BookUser.objects.get(user=many).assigned == 4
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_coupon_is_given_to_somebody_who_is_there(limit, count):
+    book = BookFactory(max_assignments_per_user=limit)
+    ids = [coupon.pk for coupon in made(book, 2)]
+    gift = {"state": State.ASSIGNED, "assigned_to_id": 987_654, "assigned_at": db_now()}
+    given = Coupon.objects.filter(pk__in=ids[:count])
+    assert refused(lambda: given.update(**gift)) in (
+        "coupons_coupon_holder_known",
+        "coupons_bookuser_user_id",
+    )
+
+
+def test_people_stay():
+    holder = held().assigned_to_id
+    with pytest.raises(ProgrammingError, match="Cannot delete"), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM accounts_user WHERE id = %s", [holder])
 
 
 def test_codes_come_by_an_open_batch_of_their_book():

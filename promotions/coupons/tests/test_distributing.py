@@ -169,7 +169,7 @@ def test_pools_and_books_must_be_there_and_open(pool, ended):
 
 
 def test_undo_takes_all_of_it_back_once(pool):
-    book = book_of(12)
+    book = book_of(12, max_assignments_per_user=2)
     done = spread(pool, book)
     undone = distributing.undo(done.distribution.pk, reason="Wrong pool")
     assert undone.undone_at

@@ -21,7 +21,7 @@ from promotions.coupons.errors import (
     MaxAssignmentsExceeded,
 )
 from promotions.coupons.invariants import INVARIANTS
-from promotions.coupons.models import BookUser, Coupon, CouponRedemption
+from promotions.coupons.models import BookUser, Coupon, CouponBook, CouponRedemption
 from promotions.coupons.services import (
     assigning,
     batches,
@@ -136,7 +136,7 @@ def test_sixteen_assign_to_a_user_who_may_have_two():
 
 
 def test_the_same_request_many_times_at_once_is_one():
-    book, user = BookFactory(), UserFactory()
+    book, user = BookFactory(max_assignments_per_user=3), UserFactory()
     made(book, 100)
     outcomes = together(
         *[lambda: assigning.assign(book.pk, user_id=user.pk, count=3, source_id="order-1")] * 8
@@ -145,9 +145,31 @@ def test_the_same_request_many_times_at_once_is_one():
     assert BookUser.objects.get().assigned == 3
 
 
-@pytest.mark.slow
-def test_two_distributions_and_random_draws_give_no_code_twice():
+def test_a_limit_that_is_set_amid_draws_counts_each_of_them():
+    """Whoever draws shares the rules until the commit; who sets a limit waits, then counts."""
     book = BookFactory()
+    made(book, 500)
+
+    def limit(most=1_000):
+        CouponBook.objects.filter(pk=book.pk).update(max_assignments_per_user=most)
+
+    for _ in range(10):
+        user = UserFactory()
+        limit(None)
+
+        def draw():
+            for _ in range(6):
+                assigning.assign(book.pk, user_id=user.pk)  # noqa: B023
+
+        together(*[draw] * 8, limit)
+        assert BookUser.objects.get(user=user).assigned == 48
+        assert not audited()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [None, 2_000])
+def test_two_distributions_and_random_draws_give_no_code_twice(limit):
+    book = BookFactory(max_assignments_per_user=limit)
     made(book, 2_000)
     pools = [PoolFactory(), PoolFactory()]
     crowd = [UserFactory().pk for _ in range(60)]
@@ -173,7 +195,7 @@ def test_two_distributions_and_random_draws_give_no_code_twice():
     assert spread_out == 1_400
     assert len(set(single)) == len(single) == 160
     assert Coupon.objects.filter(state=State.ASSIGNED).count() == 1_560
-    assert sum(BookUser.objects.values_list("assigned", flat=True)) == 1_560
+    assert sum(BookUser.objects.values_list("assigned", flat=True)) == (1_560 if limit else 0)
     assert not audited()
 
 

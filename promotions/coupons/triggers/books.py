@@ -31,6 +31,18 @@ def _passed(limit: str, count: str) -> str:
     """
 
 
+# What users have of a book is counted from when it is limited, and nothing when it is no more.
+_COUNT_ANEW = """
+            INSERT INTO coupons_bookuser (book_id, user_id, assigned, redeemed)
+            SELECT NEW.id, user_id, sum(n), 0 FROM (
+                SELECT assigned_to_id AS user_id, 1 AS n FROM coupons_coupon
+                WHERE book_id = NEW.id AND state <> 'UNASSIGNED' AND assigned_to_id IS NOT NULL
+                    AND NEW.max_assignments_per_user IS NOT NULL
+                UNION ALL SELECT user_id, 0 FROM coupons_bookuser WHERE book_id = NEW.id
+            ) counted GROUP BY user_id ORDER BY user_id
+            ON CONFLICT (book_id, user_id) DO UPDATE SET assigned = EXCLUDED.assigned;
+"""
+
 book_keeps_its_word = pgtrigger.Trigger(
     name="keeps_its_word",
     operation=pgtrigger.Update,
@@ -47,6 +59,9 @@ book_keeps_its_word = pgtrigger.Trigger(
         PERFORM {rules_lock("NEW.id", shared=False)};
         IF {changed("expires_at")} AND OLD.expires_at <= coupons_clock() THEN
             {unlawful("an end that has passed cannot move", ENDED)}
+        END IF;
+        IF (NEW.max_assignments_per_user IS NULL) <> (OLD.max_assignments_per_user IS NULL) THEN
+            {_COUNT_ANEW}
         END IF;
         {_passed("max_assignments_per_user", "assigned")}
         {_passed("max_redemptions_per_user", "redeemed")}

@@ -108,7 +108,8 @@ coupon_is_fixed = pgtrigger.Trigger(
 
 # What an expression names is made ready anew in each transaction: the usual moves, a gift and the
 # last use, come first and are asked the least. What `_AGREES` said of the row before holds for
-# what stays.
+# what stays. From a gift on the rules of its book stay: what counts it reads them in a statement
+# of its own, after they were locked.
 coupon_moves = pgtrigger.Trigger(
     name="moves",
     operation=pgtrigger.Update,
@@ -118,7 +119,8 @@ coupon_moves = pgtrigger.Trigger(
         IF NEW.state = 'ASSIGNED' THEN
             IF OLD.state = 'UNASSIGNED' AND NEW.uses = OLD.uses
                     AND NEW.assigned_to_id IS NOT NULL AND NEW.assigned_at IS NOT NULL
-                    AND {_UNLOCKED} AND NEW.redeemed_at IS NULL THEN
+                    AND {_UNLOCKED} AND NEW.redeemed_at IS NULL
+                    AND {rules_lock("NEW.book_id", shared=True)} IS NOT NULL THEN
                 RETURN NEW;
             END IF;
         ELSIF NEW.state = 'REDEEMED' THEN
@@ -173,10 +175,13 @@ _CHANGES = ", ".join(
     for state, name in _COUNTS.items()
 )
 _JUDGE_GAIN = f"""
-            IF over.expires_at <= coupons_clock() THEN
+            IF one.holder IS NULL THEN
+                {unlawful("nobody has this id", "coupons_coupon_holder_known")}
+            END IF;
+            IF one.expires_at <= coupons_clock() THEN
                 {refuse("coupon_expired")}
             END IF;
-            IF NOT over.is_active THEN
+            IF NOT one.is_active THEN
                 {refuse("book_inactive")}
             END IF;
 """
@@ -185,49 +190,47 @@ _TALLY_ONE = _tally(
     "VALUES (one.book_id, one.state, 1), (one.book_id, one.was_state, -1)",
     columns=" (book_id, state, n)",
 )
-# The same as below for one coupon, in the fewest statements: most are given one by one.
-_ONE = f"""
-        SELECT now.book_id, was.state AS was_state, now.state, was.assigned_to_id AS was_user,
-            now.assigned_to_id AS user_id,
-            was.assigned_to_id IS NULL AND now.assigned_to_id IS NOT NULL AS is_gift,
-            (SELECT true FROM now OFFSET 1 LIMIT 1) AS is_one_of_many,
-            {rules_lock("now.book_id", shared=True)}
-        INTO one FROM before was, now;
-        IF one.is_gift AND one.is_one_of_many IS NULL THEN
-            INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
-                VALUES (one.book_id, one.user_id, 1, 0)
-                ON CONFLICT (book_id, user_id) DO UPDATE SET assigned = held.assigned + 1
-                RETURNING assigned INTO taken;
+# The same as below for one coupon, in the fewest statements: most are given one by one. A gift is
+# a statement of its own; a use comes by the trigger of its redemption.
+_ONE_GIVEN = f"""
+        SELECT now.book_id, was.state AS was_state, now.state,
+            (SELECT id FROM accounts_user WHERE id = now.assigned_to_id) AS holder,
+            book.is_active, book.expires_at, book.max_assignments_per_user AS most
+        INTO one
+        FROM before was, now JOIN coupons_couponbook book ON book.id = now.book_id
+        WHERE was.assigned_to_id IS NULL AND now.assigned_to_id IS NOT NULL
+            AND (SELECT true FROM now OFFSET 1 LIMIT 1) IS NULL;
+        IF FOUND THEN
+            IF (one.holder IS NOT NULL AND one.is_active
+                    AND COALESCE(one.expires_at > coupons_clock(), true)) IS NOT TRUE THEN
+                {_JUDGE_GAIN}
+            END IF;
+            IF one.most IS NOT NULL THEN
+                INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
+                    VALUES (one.book_id, one.holder, 1, 0)
+                    ON CONFLICT (book_id, user_id) DO UPDATE SET assigned = held.assigned + 1
+                    RETURNING assigned INTO taken;
+                IF taken > one.most THEN
+                    {refuse("max_assignments_exceeded", used="taken - 1", limit="one.most")}
+                END IF;
+            END IF;
             UPDATE coupons_booktally SET unassigned = unassigned - 1, assigned = assigned + 1
-                FROM coupons_couponbook book
-                WHERE book.id = one.book_id AND book.is_active
-                    AND COALESCE(book.expires_at > coupons_clock(), true)
-                    AND COALESCE(taken <= book.max_assignments_per_user, true)
-                    AND book_id = one.book_id AND shard = pg_backend_pid() % {SHARDS};
-            IF FOUND THEN
-                RETURN NULL;
-            END IF;
-            -- The first of this connection, or it may not be.
-            {_TALLY_ONE}
-            SELECT book.is_active, book.expires_at, book.max_assignments_per_user AS most
-                INTO over FROM coupons_couponbook book WHERE id = one.book_id;
-            {_JUDGE_GAIN}
-            IF taken > over.most THEN
-                {refuse("max_assignments_exceeded", used="taken - 1", limit="over.most")}
+                WHERE book_id = one.book_id AND shard = pg_backend_pid() % {SHARDS};
+            IF NOT FOUND THEN
+                {_TALLY_ONE}
             END IF;
             RETURN NULL;
         END IF;
-        IF NOT FOUND THEN
+"""
+_ONE_MOVED = f"""
+        SELECT now.book_id, was.state AS was_state, now.state,
+            (SELECT true FROM now OFFSET 1 LIMIT 1) IS NULL
+                AND was.assigned_to_id IS NOT DISTINCT FROM now.assigned_to_id AS is_alone
+        INTO one FROM before was, now;
+        IF NOT FOUND OR one.is_alone AND one.was_state = one.state THEN
             RETURN NULL;
         END IF;
-        IF one.is_one_of_many IS NULL THEN
-            IF one.was_user IS NOT NULL AND one.user_id IS NULL THEN
-                UPDATE coupons_bookuser SET assigned = assigned - 1
-                    WHERE book_id = one.book_id AND user_id = one.was_user;
-            END IF;
-            IF one.was_state = one.state THEN
-                RETURN NULL;
-            END IF;
+        IF one.is_alone THEN
             UPDATE coupons_booktally SET {_CHANGES}
                 WHERE book_id = one.book_id AND shard = pg_backend_pid() % {SHARDS};
             IF NOT FOUND THEN
@@ -251,7 +254,8 @@ def _users(how_many: str) -> str:
     """
 
 
-# Once a statement: a distribution of 100,000 coupons is one upsert of its users.
+# Once a statement: a distribution of 100,000 coupons is one upsert of its users. What somebody was
+# given is counted where the book limits it, which nobody changes while its rules are shared.
 counts_follow_coupons = pgtrigger.Trigger(
     name="counts_follow",
     level=pgtrigger.Statement,
@@ -259,12 +263,14 @@ counts_follow_coupons = pgtrigger.Trigger(
     when=pgtrigger.After,
     referencing=pgtrigger.Referencing(old="before", new="now"),
     declare=[
-        ("over", "record"),
         ("one", "record"),
         ("taken", "integer"),
     ],
     func=f"""
-        {_ONE}
+        IF pg_trigger_depth() = 1 THEN
+            {_ONE_GIVEN}
+        END IF;
+        {_ONE_MOVED}
         PERFORM {rules_lock("book_id", shared=True)}
             FROM (SELECT DISTINCT book_id FROM now) books;
         -- The limit is taken here: whoever comes second waits for the row, then sees the sum.
@@ -272,29 +278,34 @@ counts_follow_coupons = pgtrigger.Trigger(
             {_users("> 0")}
         ), summed AS (
             INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
-            SELECT book_id, user_id, n, 0 FROM gained ORDER BY book_id, user_id
+            SELECT book_id, user_id, n, 0
+            FROM gained JOIN coupons_couponbook book ON book.id = gained.book_id
+            WHERE book.max_assignments_per_user IS NOT NULL
+            ORDER BY book_id, user_id
             ON CONFLICT (book_id, user_id)
                 DO UPDATE SET assigned = held.assigned + EXCLUDED.assigned
             RETURNING book_id, user_id, assigned
         )
         SELECT summed.assigned - gained.n AS used, book.max_assignments_per_user AS most,
-            book.is_active, book.expires_at
-        INTO over
-        FROM summed JOIN gained USING (book_id, user_id)
-        JOIN coupons_couponbook book ON book.id = summed.book_id
+            book.is_active, book.expires_at, holder.id AS holder
+        INTO one
+        FROM gained JOIN coupons_couponbook book ON book.id = gained.book_id
+        LEFT JOIN summed USING (book_id, user_id)
+        LEFT JOIN accounts_user holder ON holder.id = gained.user_id
         WHERE summed.assigned > book.max_assignments_per_user OR NOT book.is_active
-            OR book.expires_at <= coupons_clock()
+            OR book.expires_at <= coupons_clock() OR holder.id IS NULL
         LIMIT 1;
         IF FOUND THEN
             {_JUDGE_GAIN}
-            {refuse("max_assignments_exceeded", used="over.used", limit="over.most")}
+            {refuse("max_assignments_exceeded", used="one.used", limit="one.most")}
         END IF;
         IF EXISTS (SELECT FROM before WHERE assigned_to_id IS NOT NULL) THEN
             UPDATE coupons_bookuser held SET assigned = held.assigned + lost.n
             FROM (
             {_users("< 0")}
-            ) lost
-            WHERE held.book_id = lost.book_id AND held.user_id = lost.user_id;
+            ) lost JOIN coupons_couponbook book ON book.id = lost.book_id
+            WHERE book.max_assignments_per_user IS NOT NULL
+                AND held.book_id = lost.book_id AND held.user_id = lost.user_id;
         END IF;
         {
         _tally(
