@@ -1,5 +1,6 @@
 """Coupons one at a time: a random draw and a use, each beside the least that could do it."""
 
+import re
 from statistics import median
 
 from benchmarks import pgbench
@@ -40,7 +41,7 @@ UPDATE bench_coupon SET state = 'ASSIGNED', assigned_to_id = :user, assigned_at 
 """
 _DRAWS = """
 from promotions.coupons.services import assigning
-print(assigning.LOOKS, assigning._DRAW_ONE, assigning._DRAW, sep="|")
+print(assigning.FIRST_LOOKS, assigning.LOOKS, assigning._DRAW_ONE, assigning._DRAW, sep="|")
 """
 _CALL = """
 import time
@@ -172,11 +173,12 @@ def run_redeem(world: World, *, passes: int, events: int) -> list[Row]:
 
 
 def _script(world: World, places: int) -> str:
-    """What the service sends to give one coupon: one look, and several where that finds nothing."""
-    looks, one, several = world.instance.python(_DRAWS).strip().split("|")
+    """What the service sends to give one coupon: few looks, and more where those find nothing."""
+    few, looks, one, several = world.instance.python(_DRAWS).strip().split("|")
+    first = [f"place{number}" for number in range(int(few))]
     names = [f"look{number}" for number in range(int(looks) + 2)]
     several = several.replace("%(places)s", f"ARRAY[{', '.join(f':{name}' for name in names)}]")
-    return f"""{_place("place", places)}\\set found 0
+    return f"""{"".join(_place(name, places) for name in first)}\\set found 0
 {_for_pgbench(one)}, 1 AS found \\aset
 \\if :found = 0
 {"".join(_place(name, places) for name in names)}{_for_pgbench(several)};
@@ -189,10 +191,8 @@ def _place(name: str, places: int) -> str:
 
 
 def _for_pgbench(statement: str) -> str:
-    named = {"book": ":book", "user": ":user", "place": ":place", "count": "1"}
-    for name, value in named.items():
-        statement = statement.replace(f"%({name})s", value)
-    return " ".join(statement.split())
+    statement = statement.replace("%(count)s", "1")
+    return " ".join(re.sub(r"%\((\w+)\)s", r":\1", statement).split())
 
 
 def _slice(world: World, script: str, **variables: int) -> float:

@@ -314,7 +314,9 @@ class BookUser(models.Model):
         CouponBook, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    assigned = models.IntegerField(default=0, help_text="Coupons that are theirs, used ones too, in a book that limits them.")
+    assigned = models.IntegerField(
+        default=0, help_text="Coupons that are theirs, used ones too, in a book that limits them."
+    )
     redeemed = models.IntegerField(default=0, help_text="Uses that were not given back.")
 
     class Meta:

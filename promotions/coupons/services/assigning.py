@@ -14,7 +14,8 @@ chance 1/places, and the first look that succeeds chooses among them alike; how 
 places does not come into it. (The next code after a random point would be drawn by the width of
 the gap before it.) Which place was named is seen by nobody until its code is given.
 
-While most codes are free the first look succeeds, in a book of any size. Later looks are named
+While most codes are free one of the first looks succeeds, in a book of any size: they are one
+statement, in which the second is begun only where the first finds nothing. Later looks are named
 several at once, then in the number that finds what is wanted nearly always, at a microsecond each,
 until it is cheaper to put all free ones in random order: at most some milliseconds at the end of a
 book of a million.
@@ -50,6 +51,9 @@ from promotions.coupons.services.finding import (
 )
 from promotions.coupons.states import Action
 
+# Looks of the first statement. A third one costs 3 us of 130 where the first succeeds, and saves 30
+# where one code in five is given.
+FIRST_LOOKS = 3
 # So many looks before it is asked how many codes are free: they find one in all but emptied books.
 LOOKS = 6
 # So few are simply put in random order.
@@ -82,9 +86,10 @@ RETURNING coupon.id
 _GIVE_ALL = _GIVE.format(drawn="ANY(ARRAY({drawn}))")
 # Nearly all draws are this one: the fewest parts for the server to make ready.
 _LOOK = """(
-    SELECT id FROM coupons_coupon WHERE state = 'UNASSIGNED' AND draw_key = %(place)s
+    SELECT id FROM coupons_coupon WHERE state = 'UNASSIGNED' AND draw_key = %(place{number})s
     FOR NO KEY UPDATE SKIP LOCKED
 )"""
+_FIRST = f"COALESCE({', '.join(_LOOK.format(number=number) for number in range(FIRST_LOOKS))})"
 # Looked at in the order they were named, no further than is needed.
 _FOUND = """
     SELECT held.id FROM unnest(%(places)s::bigint[]) AS look(place)
@@ -100,7 +105,7 @@ _FOUND_OF_FEW = """
     WHERE state = 'UNASSIGNED' AND draw_key >= %(first)s AND draw_key < %(first)s + %(places)s
     ORDER BY random() LIMIT %(count)s FOR NO KEY UPDATE SKIP LOCKED
 """
-_DRAW_ONE = _GIVE.format(drawn=_LOOK)
+_DRAW_ONE = _GIVE.format(drawn=_FIRST)
 _DRAW = _GIVE_ALL.format(drawn=_FOUND)
 _DRAW_OF_FEW = _GIVE_ALL.format(drawn=_FOUND_OF_FEW)
 _DRAW_OF_HELD = _GIVE_ALL.format(drawn=_FOUND_OF_FEW.replace(" SKIP LOCKED", ""))
@@ -254,10 +259,15 @@ def named_places(book: CouponBook, looks: int) -> list[int]:
     return [book.first_place + _chance.randrange(book.places) for _ in range(looks)]
 
 
+def numbered(places: list[int]) -> dict[str, int]:
+    """Parameters of the statement that looks at a few, one after the other."""
+    return {f"place{number}": place for number, place in enumerate(places)}
+
+
 def _draw_one(wanted: _Wanted) -> list[int]:
-    """The coupon of one place, if it is free."""
-    (place,) = named_places(wanted.book, 1)
-    return [row[0] for row in fetch_all(_DRAW_ONE, {"user": wanted.user_id, "place": place})]
+    """The coupon of the first free one of some places, if one is."""
+    places = numbered(named_places(wanted.book, FIRST_LOOKS))
+    return [row for (row,) in fetch_all(_DRAW_ONE, {"user": wanted.user_id} | places)]
 
 
 def _draw(wanted: _Wanted, count: int, looks: int) -> list[int]:

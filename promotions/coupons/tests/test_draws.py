@@ -20,16 +20,17 @@ def draws(statement, book, number, most=DRAWS):
     found = []
     while len(found) < most:
         looks = assigning.looks_for(number, CODES, book.places)
-        params = {"count": number, "places": assigning.named_places(book, looks)}
+        places = assigning.named_places(book, max(looks, assigning.FIRST_LOOKS))
+        params = {"count": number, "places": places} | assigning.numbered(places)
         found += [row for (row,) in fetch_all(statement, params)]
     return found[:most]
 
 
-def unequal():
-    """A book whose free codes lie unevenly: of its first half nearly all are gone."""
+def unequal(early=10):
+    """A book whose free codes lie unevenly: of so many times their number nearly all are gone."""
     book, user = BookFactory(), UserFactory()
-    early, _late = made(book, 10 * CODES), made(book, CODES * 3 // 4)
-    kept = early[::40]
+    early, _late = made(book, early * CODES), made(book, CODES * 3 // 4)
+    kept = early[:: len(early) * 4 // CODES]
     given = [coupon.pk for coupon in early if coupon not in kept]
     fetch_all(
         assigning._GIVE_ALL.format(drawn="SELECT unnest(%(ids)s::bigint[])"),
@@ -47,12 +48,24 @@ def chi_square(found):
     )
 
 
+FIRST = f"SELECT id FROM {assigning._FIRST} AS found (id) WHERE id IS NOT NULL"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "most"), [(1, 4_000), (100, DRAWS)])
 def test_every_free_code_is_as_likely(number, most):
     """199 degrees of freedom: mean 199, deviation 20. Above 299 once in a million runs."""
     book = unequal()
     assert chi_square(draws(assigning._FOUND, book, number, most)) < 299
+
+
+@pytest.mark.slow
+def test_the_first_looks_make_no_difference():
+    """Nearly half of the places are free; the lowest of three would be drawn more often."""
+    book = unequal(early=1)
+    assert chi_square(draws(FIRST, book, 1, 8_000)) < 299
+    lowest = FIRST.replace("COALESCE", "LEAST")
+    assert chi_square(draws(lowest, book, 1, 8_000)) > 1_000
 
 
 @pytest.mark.slow
@@ -90,7 +103,9 @@ def test_the_few_that_are_left_are_as_likely():
     assert sum((count - expected) ** 2 / expected for count in counts.values()) < 31
 
 
-@pytest.mark.parametrize("statement", [assigning._DRAW_ONE, assigning._DRAW])
+@pytest.mark.parametrize(
+    "statement", [assigning._DRAW_ONE, assigning._DRAW], ids=["one", "several"]
+)
 def test_a_draw_reads_a_handful_of_rows(statement, django_assert_max_num_queries):
     """Of a book that was just made, too, of which statistics know nothing yet."""
     book, user = BookFactory(), UserFactory()
@@ -102,9 +117,9 @@ def test_a_draw_reads_a_handful_of_rows(statement, django_assert_max_num_queries
             {
                 "user": user.pk,
                 "count": 1,
-                "place": assigning.named_places(book, 1)[0],
                 "places": assigning.named_places(book, assigning.LOOKS),
-            },
+            }
+            | assigning.numbered(assigning.named_places(book, assigning.FIRST_LOOKS)),
         )
         (plan,) = cursor.fetchone()
     scans = [node for node in nodes(plan[0]["Plan"]) if "Scan" in node["Node Type"]]
