@@ -10,7 +10,6 @@ Facts are append-only. This is the one service that may change one, and it only 
 
 from typing import Any
 
-import pgtrigger
 from django.db import connection, transaction
 
 from engagement import partitions
@@ -121,11 +120,7 @@ def _empty_facts(user_id: int) -> int:
     """Month by month, each in a transaction, through the index by user."""
     emptied = 0
     for month in partitions.existing():
-        with (
-            transaction.atomic(),
-            pgtrigger.ignore("engagement.Event:append_only"),
-            connection.cursor() as cursor,
-        ):
+        with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
                 f"UPDATE {partitions.TABLE} SET metadata = NULL "
                 "WHERE user_id = %s AND occurred_at >= %s AND occurred_at < %s "

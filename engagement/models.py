@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from engagement.causes import WORDS
-from promopulse.lib.triggers import append_only
+from promopulse.lib.triggers import all_but, append_only
 
 
 class EventType(models.TextChoices):
@@ -93,6 +93,7 @@ class ProcessedEvent(models.Model):
 
 class Event(models.Model):
     """One engagement fact. Append-only, no foreign keys, partitioned by month of `occurred_at`.
+    Only its metadata may go, with the person it may tell of.
 
     Ids count up as facts arrive: the newest is the last that was counted, whenever it happened.
     """
@@ -119,7 +120,7 @@ class Event(models.Model):
                 name="engagement_event_time",
             ),
         ]
-        triggers = append_only()
+        triggers = all_but("metadata")
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"

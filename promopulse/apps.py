@@ -15,9 +15,9 @@ class PromoPulseConfig(AppConfig):
         from promopulse.console import exports
 
         exports.register()
-        from promopulse.lib.triggers import quicken
+        from promopulse.lib.triggers import heed
 
-        post_migrate.connect(quicken, sender=apps.get_app_config("accounts"))
+        post_migrate.connect(heed, sender=apps.get_app_config("accounts"))
 
 
 class ConsoleConfig(admin_apps.AdminConfig):

@@ -195,7 +195,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='event',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='44939f0bdde8be7fbbdf2f7c8d6e8e7fc5b1ffe3', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_e9df0', table='engagement_event', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='stays', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n                IF TG_OP = 'UPDATE' AND NEW.metadata IS NULL\n                        AND to_jsonb(NEW) - 'metadata' = to_jsonb(OLD) - 'metadata' THEN\n                    RETURN NEW;\n                END IF;\n                RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;\n            ", hash='b99eb112af6d2e8641562b9f1534066acbe6448f', operation='UPDATE OR DELETE', pgid='pgtrigger_stays_c665a', table='engagement_event', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='event',

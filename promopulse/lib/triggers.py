@@ -5,14 +5,12 @@ from typing import Any
 import pgtrigger
 from django.db import connections, models
 
-# pgtrigger's own asks through an exception handler: a subtransaction and, as a rule, an error that
-# is swallowed, in every call of every trigger. This gives the same answers.
+# With pgtrigger's own, any session turns any trigger off by a setting, and each call of a trigger
+# asks for it through an exception handler: a subtransaction and, as a rule, an error. A constant is
+# folded away.
 _SHOULD_IGNORE = """
 CREATE OR REPLACE FUNCTION public._pgtrigger_should_ignore(trigger_name name) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-    SELECT trigger_name::text
-        = ANY (NULLIF(current_setting('pgtrigger.ignore', true), '')::text[])
-$$
+LANGUAGE sql IMMUTABLE AS $$ SELECT false $$
 """
 
 
@@ -20,6 +18,25 @@ def append_only() -> list[pgtrigger.Trigger]:
     """Rows can be added and read; nothing changes, deletes or truncates them."""
     return [
         pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+        no_truncate(),
+    ]
+
+
+def all_but(column: str) -> list[pgtrigger.Trigger]:
+    """As `append_only`, but the column may be emptied (NULL), as where a person is erased."""
+    return [
+        pgtrigger.Trigger(
+            name="stays",
+            operation=pgtrigger.Update | pgtrigger.Delete,
+            when=pgtrigger.Before,
+            func=f"""
+                IF TG_OP = 'UPDATE' AND NEW.{column} IS NULL
+                        AND to_jsonb(NEW) - '{column}' = to_jsonb(OLD) - '{column}' THEN
+                    RETURN NEW;
+                END IF;
+                RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
+            """,
+        ),
         no_truncate(),
     ]
 
@@ -40,7 +57,8 @@ def numbered_by_trigger() -> "models.BigIntegerField[int, int]":
     return models.BigIntegerField(primary_key=True, db_default=0, editable=False, verbose_name="ID")
 
 
-def quicken(using: str, **kwargs: Any) -> None:
-    """After migrations, each of which may have brought pgtrigger's own function back."""
+def heed(using: str, **kwargs: Any) -> None:
+    """No trigger is ignored: after migrations, each of which may have brought pgtrigger's own
+    function back, which lets `pgtrigger.ignore` skip them."""
     with connections[using].cursor() as cursor:
         cursor.execute(_SHOULD_IGNORE)

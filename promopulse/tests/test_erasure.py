@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from rest_framework.test import APIClient
 
 from accounts.models import AuditEntry, IdempotencyRecord, PoolMembership, RefreshToken, User
@@ -324,15 +324,23 @@ def test_it_wants_a_yes_and_one_who_exists():
         assert (done.code, done.words) == (4, "User not found")
 
 
-def test_facts_are_append_only_for_everybody_else():
+def test_facts_stay_and_only_their_metadata_may_go():
     subscription = SubscriptionFactory()
     send_and_process(event(subscription_id=subscription.pk, metadata={"x": 1}))
     events_erasure.erase_metadata(subscription.user_id + 1)
-    with pytest.raises(ProgrammingError), transaction.atomic():
-        Event.objects.update(metadata=None)
+    assert Event.objects.get().metadata == {"x": 1}
+
+    def refused(act):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            act()
+
+    refused(lambda: Event.objects.update(metadata={"x": 2}))
+    refused(lambda: Event.objects.update(metadata=None, amount=1))
+    refused(Event.objects.all().delete)
     events_erasure.erase_metadata(subscription.user_id)
-    with pytest.raises(ProgrammingError), transaction.atomic():
-        Event.objects.update(amount=1)
+    assert Event.objects.get().metadata is None
+    refused(lambda: Event.objects.update(amount=1))
+    refused(lambda: Event.objects.update(metadata={"x": 1}))
 
 
 # Events move while their person is erased.

@@ -1,15 +1,20 @@
 """What every trigger of ours asks first."""
 
+import pgtrigger
 import pytest
-from django.db import connection
+from django.db import DatabaseError, transaction
+
+from accounts.models import AuditEntry
+from promopulse.lib import triggers
+
+pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.django_db
-def test_triggers_ask_about_being_ignored_without_a_subtransaction():
-    """Migrations bring pgtrigger's own function, with an exception handler in it; ours follows."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT language.lanname FROM pg_proc JOIN pg_language language "
-            "ON language.oid = prolang WHERE proname = '_pgtrigger_should_ignore'"
-        )
-        assert cursor.fetchall() == [("sql",)]
+def test_no_setting_turns_a_trigger_off():
+    """Migrations bring pgtrigger's own function, which obeys `pgtrigger.ignore`; ours follows."""
+    AuditEntry.objects.create(action="x", object_type="x", object_id="1")
+    with pgtrigger.ignore():
+        AuditEntry.objects.update(reason="tests may, to see the damage found")
+        triggers.heed("default")
+        with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
+            AuditEntry.objects.update(reason="the product may not")

@@ -195,14 +195,14 @@ _TALLY_ONE = _tally(
 _ONE_GIVEN = f"""
         SELECT now.book_id, was.state AS was_state, now.state,
             (SELECT id FROM accounts_user WHERE id = now.assigned_to_id) AS holder,
-            book.is_active, book.expires_at, book.max_assignments_per_user AS most
+            book.is_active, book.expires_at, book.max_assignments_per_user AS most,
+            book.is_active AND COALESCE(book.expires_at > coupons_clock(), true) AS is_open
         INTO one
         FROM before was, now JOIN coupons_couponbook book ON book.id = now.book_id
         WHERE was.assigned_to_id IS NULL AND now.assigned_to_id IS NOT NULL
             AND (SELECT true FROM now OFFSET 1 LIMIT 1) IS NULL;
         IF FOUND THEN
-            IF (one.holder IS NOT NULL AND one.is_active
-                    AND COALESCE(one.expires_at > coupons_clock(), true)) IS NOT TRUE THEN
+            IF one.holder IS NULL OR NOT one.is_open THEN
                 {_JUDGE_GAIN}
             END IF;
             IF one.most IS NOT NULL THEN
