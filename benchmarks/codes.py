@@ -122,7 +122,7 @@ def run_distribute(world: World, *, passes: int, events: int) -> list[Row]:
     """The service, plan and answer included, beside one UPDATE of as many rows like these."""
     pool = int(world.instance.python(_POOL))
     book = book_of(world, SPREAD * (passes + 1))
-    world.instance.sql(COPY.format(book=book))
+    world.instance.sql(COPY.format(which=f"book_id = {book}"))
     limits: list[float] = []
     ours: list[float] = []
     with world.without_autovacuum():

@@ -378,8 +378,11 @@ class CouponRedemption(models.Model):
     `discount` is what its book's promotion gave in the same transaction.
     """
 
-    coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, related_name="redemptions")
-    # Both exist where BookUser has a row of the two, which the trigger sees to.
+    # The trigger locks the coupon, which stays; book and user exist where BookUser has a row of the
+    # two, which it sees to.
+    coupon = models.ForeignKey(
+        Coupon, on_delete=models.PROTECT, related_name="redemptions", db_constraint=False
+    )
     book = models.ForeignKey(
         CouponBook, on_delete=models.PROTECT, related_name="+", db_constraint=False,
         db_index=False,

@@ -2,8 +2,9 @@
 
 Which row is the truth: the Coupon with its holder. In a book with a limit per user, what the user
 has of it is locked first (where it exists), then free coupons, which nobody waits for; the trigger
-of the coupons takes the limit in one upsert. Under a `source_id` the request's own row comes before all: a second one waits
-for it and is answered the same coupons. A crash before the commit leaves nothing.
+of the coupons takes the limit in one upsert. Under a `source_id` the request's own row comes before
+all: a second one waits for it and is answered the same coupons. A crash before the commit leaves
+nothing.
 
 A draw is uniform over the free codes: each of them is as likely, whatever was drawn, given back,
 spread or brought before, and nobody can know which comes. The codes of a book have places, numbered

@@ -171,70 +171,60 @@ coupon_moves = pgtrigger.Trigger(
 )
 
 _CHANGES = ", ".join(
-    f"{name} = {name} + (one.state = '{state}')::integer - (one.was_state = '{state}')::integer"
+    f"{name} = {name} + (new_state = '{state}')::integer - (was_state = '{state}')::integer"
     for state, name in _COUNTS.items()
 )
-_JUDGE_GAIN = f"""
-            IF one.holder IS NULL THEN
-                {unlawful("nobody has this id", "coupons_coupon_holder_known")}
-            END IF;
-            IF one.expires_at <= coupons_clock() THEN
-                {refuse("coupon_expired")}
-            END IF;
-            IF NOT one.is_active THEN
-                {refuse("book_inactive")}
-            END IF;
-"""
 
-_TALLY_ONE = _tally(
-    "VALUES (one.book_id, one.state, 1), (one.book_id, one.was_state, -1)",
-    columns=" (book_id, state, n)",
-)
-# The same as below for one coupon, in the fewest statements: most are given one by one. A gift is
-# a statement of its own; a use comes by the trigger of its redemption.
+
+def _tally_one(book: str, state: str, was: str) -> str:
+    return _tally(
+        f"VALUES ({book}, {state}, 1), ({book}, {was}, -1)", columns=" (book_id, state, n)"
+    )
+
+
+# The same as below for one coupon, in the fewest statements: most are given one by one. Scalars and
+# not a record, which is made anew each time. A gift is a statement of its own, a use comes by the
+# trigger of its redemption. What may not be given is refused below.
 _ONE_GIVEN = f"""
-        SELECT now.book_id, was.state AS was_state, now.state,
-            (SELECT id FROM accounts_user WHERE id = now.assigned_to_id) AS holder,
-            book.is_active, book.expires_at, book.max_assignments_per_user AS most,
-            book.is_active AND COALESCE(book.expires_at > coupons_clock(), true) AS is_open
-        INTO one
-        FROM before was, now JOIN coupons_couponbook book ON book.id = now.book_id
-        WHERE was.assigned_to_id IS NULL AND now.assigned_to_id IS NOT NULL
-            AND (SELECT true FROM now OFFSET 1 LIMIT 1) IS NULL;
+        SELECT now.book_id, now.assigned_to_id, book.max_assignments_per_user
+        INTO its_book, holder, most
+        FROM before was, now
+        JOIN coupons_couponbook book ON book.id = now.book_id
+        JOIN accounts_user person ON person.id = now.assigned_to_id
+        WHERE was.assigned_to_id IS NULL AND (SELECT true FROM now OFFSET 1 LIMIT 1) IS NULL
+            AND book.is_active AND COALESCE(book.expires_at > coupons_clock(), true);
         IF FOUND THEN
-            IF one.holder IS NULL OR NOT one.is_open THEN
-                {_JUDGE_GAIN}
-            END IF;
-            IF one.most IS NOT NULL THEN
+            IF most IS NOT NULL THEN
                 INSERT INTO coupons_bookuser AS held (book_id, user_id, assigned, redeemed)
-                    VALUES (one.book_id, one.holder, 1, 0)
+                    VALUES (its_book, holder, 1, 0)
                     ON CONFLICT (book_id, user_id) DO UPDATE SET assigned = held.assigned + 1
                     RETURNING assigned INTO taken;
-                IF taken > one.most THEN
-                    {refuse("max_assignments_exceeded", used="taken - 1", limit="one.most")}
+                IF taken > most THEN
+                    {refuse("max_assignments_exceeded", used="taken - 1", limit="most")}
                 END IF;
             END IF;
             UPDATE coupons_booktally SET unassigned = unassigned - 1, assigned = assigned + 1
-                WHERE book_id = one.book_id AND shard = pg_backend_pid() % {SHARDS};
+                WHERE book_id = its_book AND shard = pg_backend_pid() % {SHARDS};
             IF NOT FOUND THEN
-                {_TALLY_ONE}
+                {_tally_one("its_book", "'ASSIGNED'", "'UNASSIGNED'")}
             END IF;
             RETURN NULL;
         END IF;
 """
 _ONE_MOVED = f"""
-        SELECT now.book_id, was.state AS was_state, now.state,
+        SELECT now.book_id, was.state, now.state,
             (SELECT true FROM now OFFSET 1 LIMIT 1) IS NULL
-                AND was.assigned_to_id IS NOT DISTINCT FROM now.assigned_to_id AS is_alone
-        INTO one FROM before was, now;
-        IF NOT FOUND OR one.is_alone AND one.was_state = one.state THEN
+                AND was.assigned_to_id IS NOT DISTINCT FROM now.assigned_to_id
+        INTO its_book, was_state, new_state, is_alone
+        FROM before was, now;
+        IF NOT FOUND OR is_alone AND was_state = new_state THEN
             RETURN NULL;
         END IF;
-        IF one.is_alone THEN
+        IF is_alone THEN
             UPDATE coupons_booktally SET {_CHANGES}
-                WHERE book_id = one.book_id AND shard = pg_backend_pid() % {SHARDS};
+                WHERE book_id = its_book AND shard = pg_backend_pid() % {SHARDS};
             IF NOT FOUND THEN
-                {_TALLY_ONE}
+                {_tally_one("its_book", "new_state", "was_state")}
             END IF;
             RETURN NULL;
         END IF;
@@ -263,8 +253,14 @@ counts_follow_coupons = pgtrigger.Trigger(
     when=pgtrigger.After,
     referencing=pgtrigger.Referencing(old="before", new="now"),
     declare=[
-        ("one", "record"),
+        ("over", "record"),
+        ("its_book", "bigint"),
+        ("holder", "bigint"),
+        ("most", "integer"),
         ("taken", "integer"),
+        ("was_state", "text"),
+        ("new_state", "text"),
+        ("is_alone", "boolean"),
     ],
     func=f"""
         IF pg_trigger_depth() = 1 THEN
@@ -287,17 +283,25 @@ counts_follow_coupons = pgtrigger.Trigger(
             RETURNING book_id, user_id, assigned
         )
         SELECT summed.assigned - gained.n AS used, book.max_assignments_per_user AS most,
-            book.is_active, book.expires_at, holder.id AS holder
-        INTO one
+            book.is_active, book.expires_at, person.id AS person
+        INTO over
         FROM gained JOIN coupons_couponbook book ON book.id = gained.book_id
         LEFT JOIN summed USING (book_id, user_id)
-        LEFT JOIN accounts_user holder ON holder.id = gained.user_id
+        LEFT JOIN accounts_user person ON person.id = gained.user_id
         WHERE summed.assigned > book.max_assignments_per_user OR NOT book.is_active
-            OR book.expires_at <= coupons_clock() OR holder.id IS NULL
+            OR book.expires_at <= coupons_clock() OR person.id IS NULL
         LIMIT 1;
         IF FOUND THEN
-            {_JUDGE_GAIN}
-            {refuse("max_assignments_exceeded", used="one.used", limit="one.most")}
+            IF over.person IS NULL THEN
+                {unlawful("nobody has this id", "coupons_coupon_holder_known")}
+            END IF;
+            IF over.expires_at <= coupons_clock() THEN
+                {refuse("coupon_expired")}
+            END IF;
+            IF NOT over.is_active THEN
+                {refuse("book_inactive")}
+            END IF;
+            {refuse("max_assignments_exceeded", used="over.used", limit="over.most")}
         END IF;
         IF EXISTS (SELECT FROM before WHERE assigned_to_id IS NOT NULL) THEN
             UPDATE coupons_bookuser held SET assigned = held.assigned + lost.n
