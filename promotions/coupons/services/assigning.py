@@ -1,10 +1,10 @@
 """Coupons given to a user: drawn at random, or one by its code.
 
-Which row is the truth: the Coupon with its holder. In a book with a limit per user, what the user
-has of it is locked first (where it exists), then free coupons, which nobody waits for; the trigger
-of the coupons takes the limit in one upsert. Under a `source_id` the request's own row comes before
-all: a second one waits for it and is answered the same coupons. A crash before the commit leaves
-nothing.
+Which row is the truth: the Coupon with its holder. In a book with a limit per user, its rules are
+shared and what the user has of it is locked first (where it exists), then free coupons, which
+nobody waits for; the trigger of the coupons takes the limit in one upsert. Under a `source_id` the
+request's own row comes before all: a second one waits for it and is answered the same coupons. A
+crash before the commit leaves nothing.
 
 A draw is uniform over the free codes: each of them is as likely, whatever was drawn, given back,
 spread or brought before, and nobody can know which comes. The codes of a book have places, numbered
@@ -43,6 +43,7 @@ from promotions.coupons.errors import (
 )
 from promotions.coupons.models import AssignRequest, Coupon, CouponBook
 from promotions.coupons.services.finding import (
+    SHARED_RULES,
     WAIT_MS,
     check_open,
     find,
@@ -70,9 +71,10 @@ class _Wanted:
     count: int
 
 
-_HOLD = """
-SELECT assigned FROM coupons_bookuser
-WHERE book_id = %(book)s AND user_id = %(user)s FOR NO KEY UPDATE
+# The rules before the row: who sets a limit or removes it has them alone, then writes every row.
+_HOLD = f"""
+SELECT assigned FROM {SHARED_RULES} rules, coupons_bookuser held
+WHERE book_id = %(book)s AND user_id = %(user)s FOR NO KEY UPDATE OF held
 """
 _FREE = (
     "SELECT coalesce(sum(unassigned), 0)::bigint FROM coupons_booktally WHERE book_id = %(book)s"

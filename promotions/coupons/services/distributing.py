@@ -2,11 +2,10 @@
 
 Which row is the truth: the coupons, each with its holder and its distribution. Lock order: the
 book's distributions (advisory: members who have nothing of a book yet have no row to lock, so two
-could not agree on an order), the pool (shared: its members stay), what its members have of the book
-(by user id), then free coupons, for which nobody waits. So the rooms that the plan is made of are
-those that are taken. The coupons are
-chosen and given out by the seed: the same seed and data give the same result. A crash before the
-commit leaves nothing.
+could not agree on an order), the pool (shared: its members stay), the book's rules (shared), what
+its members have of the book (by user id), then free coupons, for which nobody waits. So the rooms
+that the plan is made of are those that are taken. The coupons are chosen and given out by the seed:
+the same seed and data give the same result. A crash before the commit leaves nothing.
 """
 
 import secrets
@@ -35,7 +34,7 @@ from promotions.coupons.errors import (
 )
 from promotions.coupons.models import CouponBook, Distribution
 from promotions.coupons.services.assigning import free_of
-from promotions.coupons.services.finding import check_open, clock, promptly
+from promotions.coupons.services.finding import SHARED_RULES, check_open, clock, promptly
 from promotions.coupons.sharing import Member, Sharing
 
 # A distribution of 100,000 holds its rows for seconds; another one waits for it.
@@ -53,6 +52,7 @@ ORDER BY member.user_id
 _ONE_AT_A_TIME = """
 SELECT pg_advisory_xact_lock(hashtextextended('coupon distributions of ' || %(book)s::bigint, 0))
 """
+_SHARE_RULES = f"SELECT {SHARED_RULES}"
 _HOLD_MEMBERS = """
 SELECT held.user_id FROM coupons_bookuser held
 JOIN accounts_poolmembership member ON member.user_id = held.user_id
@@ -141,9 +141,10 @@ def distribute(
         book = CouponBook.objects.filter(pk=book_id).first()
         if book is None:
             raise BookNotFound()
-        check_open(book)
         if not dry_run:
             _hold(book_id, pool_id)
+            book.refresh_from_db()
+        check_open(book)
         plan = _plan(book, pool_id, mode, seed, count, coupons_per_user)
         plans.must_be(plan, expect_plan)
         if dry_run:
@@ -167,6 +168,7 @@ def _check(mode: str, count: int | None, per_user: int | None, seed: int | None)
 def _hold(book_id: int, pool_id: int) -> None:
     fetch_one(_ONE_AT_A_TIME, {"book": book_id})
     fetch_one("SELECT id FROM accounts_pool WHERE id = %(id)s FOR SHARE", {"id": pool_id})
+    fetch_one(_SHARE_RULES, {"book": book_id})
     fetch_all(_HOLD_MEMBERS, {"book": book_id, "pool": pool_id})
 
 
@@ -332,6 +334,7 @@ def undo(distribution_id: int, *, reason: str = "") -> Distribution:
         distribution.refresh_from_db()
         if distribution.undone_at is not None:
             return distribution
+        fetch_one(_SHARE_RULES, params)
         fetch_all(_HOLD_HOLDERS, params)
         fetch_all(_HOLD_COUPONS, params)
         fetch_all(_LET_LAPSED_GO, params)

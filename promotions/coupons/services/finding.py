@@ -26,10 +26,15 @@ from promotions.coupons.errors import (
 )
 from promotions.coupons.models import Coupon, CouponBook
 from promotions.coupons.states import Action, State
+from promotions.coupons.triggers.common import rules_lock
 
 _HELD_BY_OTHERS = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 # Two rows are locked on the longest path before a discount: never two seconds in all.
 WAIT_MS, FROZEN_MS = 900, 5_000
+
+# SQL: the rules of the book `%(book)s` stay until the transaction ends. Comes before what a user
+# has of the book is held.
+SHARED_RULES = rules_lock("{book}", shared=True).replace("%", "%%").format(book="%(book)s")
 
 _PROMPTLY = """
 SELECT set_config('lock_timeout', %(wait)s, true),
