@@ -4,14 +4,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from accounts.services.pools import add_users
 from accounts.tests.factories import PoolFactory, UserFactory
 from promopulse.lib.invariants import violations
+from promopulse.lib.problems import constraint_of
 from promopulse.lib.sql import fetch_one
 from promotions.coupons.invariants import INVARIANTS
-from promotions.coupons.models import Coupon
+from promotions.coupons.models import Coupon, CouponBook
 from promotions.coupons.services import assigning, books, distributing
 from promotions.coupons.states import State
 from promotions.coupons.tests.factories import BookFactory, made
@@ -96,3 +97,33 @@ def test_neither_waits_for_the_other_in_a_circle(monkeypatch, what):
     left = Coupon.objects.filter(assigned_to=user, state=State.ASSIGNED).count()
     assert left == {"a draw": 3, "a code": 3, "a distribution": 4, "an undo": 0}[what]
     assert not [one.words for one in INVARIANTS if violations(one)]
+
+
+def in_one_snapshot(level, act):
+    """What refuses it in a transaction that sees what there was at its beginning."""
+
+    def acted():
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {level}")
+            act()
+
+    with pytest.raises(IntegrityError) as refused:
+        acted()
+    return constraint_of(refused.value)
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_nobody_judges_by_the_rules_of_a_moment_ago(level):
+    """Who sees no limit that was set since they began would give what nobody counts; who sees no
+    gift since would count too few."""
+    book, user = BookFactory(), UserFactory()
+    free, given, *_ = made(book, 4)
+    assigning.assign_code(given.code, user_id=user.pk)
+    nobodys = {"state": State.UNASSIGNED, "assigned_to": None, "assigned_at": None}
+    for act in (
+        lambda: assigning.assign_code(free.code, user_id=user.pk),
+        lambda: Coupon.objects.filter(pk=given.pk).update(**nobodys),
+        lambda: CouponBook.objects.filter(pk=book.pk).update(max_assignments_per_user=1),
+    ):
+        assert in_one_snapshot(level, act) == "coupons_rules_seen"

@@ -2,7 +2,13 @@
 
 import pgtrigger
 
-from promotions.coupons.triggers.common import changed, rules_lock, unlawful
+from promotions.coupons.triggers.common import (
+    SEES_RULES,
+    changed,
+    rules_lock,
+    rules_unseen,
+    unlawful,
+)
 
 ENDED = "coupons_couponbook_ended"
 LIMIT_PASSED = "coupons_couponbook_limit_passed"
@@ -55,6 +61,9 @@ book_keeps_its_word = pgtrigger.Trigger(
         NEW.places := GREATEST(NEW.places, OLD.places);
         IF NOT ({changed(*_RULES)}) THEN
             RETURN NEW;
+        END IF;
+        IF NOT {SEES_RULES} THEN
+            {rules_unseen()}
         END IF;
         PERFORM {rules_lock("NEW.id", shared=False)};
         IF {changed("expires_at")} AND OLD.expires_at <= coupons_clock() THEN

@@ -29,6 +29,16 @@ def rules_lock(book: str, *, shared: bool) -> str:
     return f"pg_advisory_xact_lock{how}({_RULES_LOCK}, ({book} % 2147483647)::integer)"
 
 
+# Whether each statement sees what was committed before it. In other transactions the rules would be
+# those of their beginning, whoever has changed them since.
+SEES_RULES = "current_setting('transaction_isolation') LIKE 'read %'"
+
+
+def rules_unseen() -> str:
+    """PL/pgSQL that refuses to judge by rules that may have changed since."""
+    return unlawful("that takes READ COMMITTED", "coupons_rules_seen")
+
+
 def kept() -> pgtrigger.Trigger:
     return pgtrigger.Protect(name="kept", operation=pgtrigger.Delete)
 

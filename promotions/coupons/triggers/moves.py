@@ -4,7 +4,14 @@ import pgtrigger
 
 from promopulse.lib.refusals import refuse
 from promotions.coupons.states import MOVES, State
-from promotions.coupons.triggers.common import PLACE_BITS, changed, rules_lock, unlawful
+from promotions.coupons.triggers.common import (
+    PLACE_BITS,
+    SEES_RULES,
+    changed,
+    rules_lock,
+    rules_unseen,
+    unlawful,
+)
 
 # Over so many rows the counts of a book are spread.
 SHARDS = 64
@@ -119,7 +126,7 @@ coupon_moves = pgtrigger.Trigger(
         IF NEW.state = 'ASSIGNED' THEN
             IF OLD.state = 'UNASSIGNED' AND NEW.uses = OLD.uses
                     AND NEW.assigned_to_id IS NOT NULL AND NEW.assigned_at IS NOT NULL
-                    AND {_UNLOCKED} AND NEW.redeemed_at IS NULL
+                    AND {_UNLOCKED} AND NEW.redeemed_at IS NULL AND {SEES_RULES}
                     AND {rules_lock("NEW.book_id", shared=True)} IS NOT NULL THEN
                 RETURN NEW;
             END IF;
@@ -142,6 +149,9 @@ coupon_moves = pgtrigger.Trigger(
                 AND OLD.state || '>' || NEW.state
                     NOT IN ('UNASSIGNED>ASSIGNED', 'ASSIGNED>UNASSIGNED') THEN
             {unlawful("a coupon stays with its holder", "coupons_coupon_holder")}
+        END IF;
+        IF {changed("assigned_to_id")} AND NOT {SEES_RULES} THEN
+            {rules_unseen()}
         END IF;
         IF NEW.state = 'UNASSIGNED' AND OLD.state = 'ASSIGNED' AND OLD.uses > 0 THEN
             {unlawful("a coupon in use is not taken back", "coupons_coupon_in_use")}
