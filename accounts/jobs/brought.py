@@ -18,6 +18,8 @@ from accounts.models import Job, JobInput
 AT_ONCE = 2_000
 # What nobody may pass: every kind has a lower limit of its own.
 MOST_ROWS, MOST_BYTES = 100_000, 16 * 1024 * 1024
+# As many rows as may be brought in one request, each with its verdict and the sentence of it.
+MOST_BYTES_LEFT_OUT = 48 * 1024 * 1024
 
 
 def is_large(count: int) -> bool:
@@ -31,7 +33,8 @@ def keep(job: Job, rows: Sequence[Any], *, is_left_out: bool = False) -> None:
         msgspec.json.encode(rows[start : start + AT_ONCE]).decode()
         for start in range(0, len(rows), AT_ONCE)
     ]
-    if len(rows) > MOST_ROWS or sum(map(len, pieces)) > MOST_BYTES:
+    most = MOST_BYTES_LEFT_OUT if is_left_out else MOST_BYTES
+    if len(rows) > MOST_ROWS or sum(map(len, pieces)) > most:
         raise ValueError("no kind of job takes so much")
     JobInput.objects.bulk_create(
         [

@@ -138,6 +138,15 @@ def test_a_worker_killed_between_chunks_leaves_the_rest_to_the_next(client, monk
     assert CodeBatch.objects.get(book=one).status == "done"
 
 
+@pytest.mark.slow
+def test_nearly_all_rows_may_be_rejected(client, monkeypatch):
+    """Each with the sentence that says why: more than what was brought."""
+    monkeypatch.setattr(brought, "AT_ONCE", 2_000)
+    good = [f"GOLD-{number}" for number in range(2_001)]
+    job = begun(client, book(), good + ["!"] * (rules.MAX_UPLOADED - len(good)))
+    assert sum(1 for _ in brought.left_out(job)) == rules.MAX_UPLOADED - 2_001
+
+
 def test_codes_that_others_brought_meanwhile_are_left_out_and_told(client):
     one = book()
     job = begun(client, one)
