@@ -10,8 +10,10 @@ from datetime import UTC, date, datetime
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from engagement.models import Event
 from promopulse.lib import sql
 from promopulse.lib.time import db_now
+from promopulse.lib.triggers import no_truncate
 
 TABLE = "engagement_event"
 MONTHS_AHEAD = 2
@@ -74,6 +76,11 @@ def start_of(month: date) -> datetime:
 def _make(cursor: CursorWrapper, month: date) -> None:
     name = partition_name(month)
     cursor.execute(f'CREATE TABLE "{name}" (LIKE {TABLE} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)')
+    # The table's triggers for rows come with the attaching, those for statements do not.
+    trigger = no_truncate().get_pgid(Event)
+    cursor.execute(
+        f'CREATE TRIGGER {trigger} BEFORE TRUNCATE ON "{name}" EXECUTE FUNCTION {trigger}()'
+    )
     cursor.execute(
         f'ALTER TABLE {TABLE} ATTACH PARTITION "{name}" FOR VALUES FROM (%s) TO (%s)',
         [start_of(month), start_of(month_after(month, 1))],
