@@ -77,7 +77,7 @@ def _make(cursor: CursorWrapper, month: date) -> None:
     name = partition_name(month)
     cursor.execute(f'CREATE TABLE "{name}" (LIKE {TABLE} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)')
     # The table's triggers for rows come with the attaching, those for statements do not.
-    trigger = no_truncate().get_pgid(Event)
+    trigger = no_truncate().get_pgid(Event)  # type: ignore[arg-type]
     cursor.execute(
         f'CREATE TRIGGER {trigger} BEFORE TRUNCATE ON "{name}" EXECUTE FUNCTION {trigger}()'
     )
