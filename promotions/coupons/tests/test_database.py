@@ -232,6 +232,33 @@ def test_a_coupon_is_given_to_somebody_who_is_there(limit, count):
     )
 
 
+def test_a_closed_book_gives_nobody_another_coupon_for_one_of_theirs(ended):
+    def swap(theirs, other):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE coupons_coupon coupon
+                SET state = new.state, assigned_to_id = new.holder, assigned_at = new.at
+                FROM (VALUES (%(theirs)s, 'UNASSIGNED', NULL, NULL),
+                    (%(other)s, 'ASSIGNED', %(holder)s, now())) AS new (id, state, holder, at)
+                WHERE coupon.id = new.id
+                """,
+                {"theirs": theirs.pk, "other": other.pk, "holder": theirs.assigned_to_id},
+            )
+
+    for limit in (None, 1):
+        theirs = held(book=BookFactory(max_assignments_per_user=limit))
+        other, third = made(theirs.book, 2)
+        holder = theirs.assigned_to_id
+        swap(theirs, other)
+        other.assigned_to_id = holder
+        assert theirs.book.coupons.filter(state=State.ASSIGNED).get() == other
+        CouponBook.objects.filter(pk=theirs.book_id).update(is_active=False)
+        assert refused(lambda: swap(other, third)) == "book_inactive"  # noqa: B023
+        ended(CouponBook.objects.get(pk=theirs.book_id))
+        assert refused(lambda: swap(other, third)) == "coupon_expired"  # noqa: B023
+
+
 def test_people_stay():
     holder = held().assigned_to_id
     with pytest.raises(ProgrammingError, match="Cannot delete"), connection.cursor() as cursor:

@@ -254,6 +254,15 @@ def _users(how_many: str) -> str:
     """
 
 
+_REFUSED_BY_ITS_BOOK = f"""
+            IF over.expires_at <= coupons_clock() THEN
+                {refuse("coupon_expired")}
+            END IF;
+            IF NOT over.is_active THEN
+                {refuse("book_inactive")}
+            END IF;
+"""
+
 # Once a statement: a distribution of 100,000 coupons is one upsert of its users. What somebody was
 # given is counted where the book limits it, which nobody changes while its rules are shared.
 counts_follow_coupons = pgtrigger.Trigger(
@@ -305,15 +314,20 @@ counts_follow_coupons = pgtrigger.Trigger(
             IF over.person IS NULL THEN
                 {unlawful("nobody has this id", "coupons_coupon_holder_known")}
             END IF;
-            IF over.expires_at <= coupons_clock() THEN
-                {refuse("coupon_expired")}
-            END IF;
-            IF NOT over.is_active THEN
-                {refuse("book_inactive")}
-            END IF;
+            {_REFUSED_BY_ITS_BOOK}
             {refuse("max_assignments_exceeded", used="over.used", limit="over.most")}
         END IF;
         IF EXISTS (SELECT FROM before WHERE assigned_to_id IS NOT NULL) THEN
+            -- Whoever gives one back at once has no more than before, and yet was given one.
+            SELECT book.is_active, book.expires_at INTO over
+            FROM before was JOIN now ON now.id = was.id
+            JOIN coupons_couponbook book ON book.id = now.book_id
+            WHERE was.assigned_to_id IS NULL AND now.assigned_to_id IS NOT NULL
+                AND (NOT book.is_active OR book.expires_at <= coupons_clock())
+            LIMIT 1;
+            IF FOUND THEN
+                {_REFUSED_BY_ITS_BOOK}
+            END IF;
             UPDATE coupons_bookuser held SET assigned = held.assigned + lost.n
             FROM (
             {_users("< 0")}
