@@ -13,6 +13,7 @@ from engagement.models import EventType
 from promopulse.lib.commands import Command, Exit, Outcome, Stop
 from promopulse.lib.words import plural
 
+_DONE = {"discard": "discarded", "restore": "restored"}
 _FILTERS = ("cause", "fingerprint", "event_type", "promotion_id", "since", "until")
 
 
@@ -100,5 +101,12 @@ def change(
     plan = act(dry_run=True, **given)
     if plan.count and not dry_run:
         plan = act(expect_plan=confirmed(command, plan, yes=yes), **given)
-    words = "" if plan.count else f"There is nothing to {plan.action}."
+    words = done_words(plan, _DONE[plan.action], dry_run=dry_run)
     return Outcome({**plan.figures(), "dry_run": dry_run}, lines_of(plan), words)
+
+
+def done_words(plan: Plan, done: str, *, dry_run: bool) -> str:
+    """What came of a plan, in a sentence; nothing of one that was only looked at."""
+    if not plan.count:
+        return f"There is nothing to {plan.action}."
+    return "" if dry_run else f"{plural(plan.count, 'letter')} {done}."

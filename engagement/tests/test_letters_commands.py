@@ -119,7 +119,14 @@ def test_without_a_worker_it_does_not_wait_for_ever():
     assert "1 still wait. Consumption is paused" in done.words
 
 
-@pytest.mark.parametrize("command", ["dlq_replay", "dlq_discard", "dlq_restore"])
+DONE = {
+    "dlq_replay": "sent to be counted",
+    "dlq_discard": "discarded",
+    "dlq_restore": "restored",
+}
+
+
+@pytest.mark.parametrize("command", DONE)
 def test_many_rows_need_a_yes(command, at_a_terminal):
     draft_letters(2)
     reason = ["--reason", "Why"]
@@ -130,11 +137,13 @@ def test_many_rows_need_a_yes(command, at_a_terminal):
     at_a_terminal("n")
     assert run(command, *reason).code == 4
     assert (states(), trail()) == (before, told)
-    assert run(command, *reason, "--dry-run").code == 0
+    looked = run(command, *reason, "--dry-run")
+    assert (looked.code, looked.words) == (0, "")
     assert (states(), trail()) == (before, told)
     at_a_terminal("y")
     done = run(command, *reason)
     assert (done.code, done.data["count"]) == (0, 2)
+    assert f"2 letters {DONE[command]}." in done.words
     assert states() != before
     assert run(command, *reason).code == 0, "again: nothing to do, nothing to ask"
 

@@ -47,10 +47,9 @@ class Command(commands.Command):
             done = replay(selection, expect_plan=agreed, **given)
         data = {**done.plan.figures(), "dry_run": dry_run, "seconds": done.seconds}
         lines = letters.lines_of(done.plan)
-        if not done.plan.count:
-            return Outcome(data, lines, "There is nothing to replay.")
-        if dry_run or not options["wait"]:
-            return Outcome(data, lines)
+        if dry_run or not done.plan.count or not options["wait"]:
+            words = letters.done_words(done.plan, "sent to be counted", dry_run=dry_run)
+            return Outcome(data, lines, words)
         became = self._wait(done, options["timeout"])
         return _told(data, lines, became)
 

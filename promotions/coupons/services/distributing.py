@@ -216,7 +216,7 @@ def _why(shared: sharing.Sharing, people: int) -> str:
     limited = sum(one.reason == sharing.AT_LIMIT for one in shared.skipped)
     closed = len(shared.skipped) - limited
     told = {
-        "at the book's limit for a person": limited,
+        "left too little room by the book's limit for a person": limited,
         "with a closed account": closed,
     }
     return ", ".join(f"{plural(n, 'person', 'people')} {why}" for why, n in told.items() if n)

@@ -125,6 +125,20 @@ def test_a_plan_that_has_changed_is_refused(pool):
     assert BookUser.objects.count() == 1
 
 
+def test_it_says_why_nobody_is_given_one(pool):
+    book = book_of(30, max_assignments_per_user=3)
+    *others, closed = members(pool)
+    User.objects.filter(pk=closed).update(is_active=False)
+    for user_id in others:
+        assigning.assign(book.pk, user_id=user_id, count=2)
+    with pytest.raises(Invalid) as refused:
+        spread(pool, book)
+    assert refused.value.errors[0]["detail"] == (
+        "Nobody of the pool would be given one: 4 people left too little room by the book's limit"
+        " for a person, 1 person with a closed account."
+    )
+
+
 def test_too_few_codes_give_nobody_anything(pool):
     book = book_of(9)
     with pytest.raises(BookExhausted) as refused:
