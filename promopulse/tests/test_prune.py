@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts import tasks
 from accounts.models import IdempotencyRecord, RefreshToken
 from accounts.services import sessions
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import PoolFactory, UserFactory
 from engagement import partitions
 from engagement.models import IngestBatch, Pruned
 from promopulse.celery import app
@@ -123,5 +123,5 @@ def test_an_age_is_a_whole_number(age):
 
 
 def test_deleting_goes_on_until_nothing_is_left():
-    UserFactory.create_batch(7, name="x")
-    assert sql.delete_in_chunks("accounts_user", "name = 'x'", {}, rows=2) == 7
+    PoolFactory.create_batch(7, description="x")
+    assert sql.delete_in_chunks("accounts_pool", "description = 'x'", {}, rows=2) == 7
