@@ -2,10 +2,12 @@
 
 The outbox row is the truth: it goes in the statement that writes the inbox row, so a grant is taken
 over exactly once, whoever drains beside us and wherever we die. From there it is an event like
-every other, under the id `pp:redemption:<id>`, which nobody else can send.
+every other, under the id `pp:redemption:<id>`, which nobody else can send and which is taken with
+the inbox row.
 """
 
 from engagement.metrics import ACCEPTED
+from engagement.models import FACT_IDS_A_BATCH
 from promopulse.lib import sql
 
 GRANTS_A_BATCH = 1_000
@@ -16,16 +18,27 @@ WITH taken AS (
         SELECT redemption_id FROM discounts_grantoutbox
         ORDER BY redemption_id LIMIT {GRANTS_A_BATCH} FOR UPDATE SKIP LOCKED)
     RETURNING redemption_id
+),
+told AS (
+    SELECT 'pp:redemption:' || id AS event_id, row_number() OVER (ORDER BY id) AS place,
+        user_id, promotion_id, amount, granted_at
+    FROM discounts_redemption JOIN taken ON taken.redemption_id = id
+),
+batch AS (
+    INSERT INTO engagement_ingestbatch (origin, client, request_id, received_at, accepted, body,
+        attempts, processed, duplicates, conflicts, retrying, dead)
+    SELECT 'api', '', '', clock_timestamp(), count(*),
+        jsonb_agg(jsonb_build_object('i', event_id, 't', 'REDEEM', 'o', granted_at,
+            'u', user_id, 'p', promotion_id, 'a', amount) ORDER BY place)::text,
+        0, 0, 0, 0, 0, 0
+    FROM told HAVING count(*) > 0
+    RETURNING id, accepted
+),
+ids AS (
+    INSERT INTO engagement_processedevent (event_id, digest, fact_id)
+    SELECT event_id, 0, batch.id * {FACT_IDS_A_BATCH} + place FROM told CROSS JOIN batch ORDER BY 1
 )
-INSERT INTO engagement_ingestbatch (origin, client, request_id, received_at, accepted, body,
-    attempts, processed, duplicates, conflicts, retrying, dead)
-SELECT 'api', '', '', clock_timestamp(), count(*),
-    jsonb_agg(jsonb_build_object('i', 'pp:redemption:' || id, 'h', 0, 't', 'REDEEM',
-        'o', granted_at, 'u', user_id, 'p', promotion_id, 'a', amount) ORDER BY id)::text,
-    0, 0, 0, 0, 0, 0
-FROM discounts_redemption JOIN taken ON taken.redemption_id = id
-HAVING count(*) > 0
-RETURNING accepted
+SELECT accepted FROM batch
 """
 
 

@@ -1,19 +1,25 @@
-"""Ingest: from a request body to one committed inbox row.
+"""Ingest: from a request body to one committed inbox row and the ids of its events.
 
-The row is the truth: it is committed before the answer. One statement decides: it looks up which
-ids were counted before, checks that the caller may still send, and inserts the row unless some are
-known. Nothing is locked. A crash before the commit leaves nothing (the client sends again), one
-after it leaves a row that the beat finds even if nobody rings.
+The row is the truth: it is committed before the answer. One statement decides: it checks that the
+caller may still send, inserts the row, and with it the ids, so that of two senders of an id one is
+the first. The other waits for that commit, for some milliseconds, then looks up which ids are known
+and stores what is left. Ids are inserted in sorted order, so that no two requests wait for each
+other in a circle. A crash before the commit leaves nothing (the client sends again), one after it
+leaves a row that the beat finds even if nobody rings.
 """
 
+import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from msgspec import Struct
 
 from engagement import doorbell, metrics, wire
+from engagement.failures import UNIQUE_VIOLATION, sqlstate
+from engagement.models import FACT_IDS_A_BATCH
 from engagement.window import Events, Window
 from promopulse.lib import context
 from promopulse.lib.direct import Statement
@@ -66,7 +72,7 @@ _STORE = Statement(
 WITH caller AS MATERIALIZED (SELECT {_CALLER_MAY} AS may),
 known AS MATERIALIZED (
     SELECT event_id, digest FROM engagement_processedevent
-    WHERE event_id = ANY(string_to_array(%(ids)s::text, ','))
+    WHERE event_id = ANY(string_to_array(%(looked_for)s::text, ','))
 ),
 stored AS (
     INSERT INTO engagement_ingestbatch (origin, client, request_id, received_at, accepted, body,
@@ -74,9 +80,17 @@ stored AS (
     SELECT 'api', %(client)s, %(request_id)s, %(received_at)s::timestamptz, %(accepted)s::int,
         %(body)s::text,
         0, 0, 0, 0, 0, 0
-    FROM caller WHERE may AND %(accepted)s::int > 0
-        AND (%(known_filtered)s::boolean OR NOT EXISTS (SELECT FROM known))
+    FROM caller WHERE may AND %(accepted)s::int > 0 AND NOT EXISTS (SELECT FROM known)
     RETURNING id
+),
+ids AS (
+    INSERT INTO engagement_processedevent (event_id, digest, fact_id)
+    SELECT event.id COLLATE "C", event.digest, stored.id * {FACT_IDS_A_BATCH} + event.place
+    FROM stored CROSS JOIN ROWS FROM (
+        unnest(string_to_array(%(ids)s::text, ',')),
+        unnest(string_to_array(%(digests)s::text, ',')::bigint[])
+    ) WITH ORDINALITY AS event(id, digest, place)
+    ORDER BY 1
 )
 SELECT (SELECT may FROM caller)::text, (SELECT id FROM stored)::text,
     (SELECT jsonb_object_agg(event_id, digest) FROM known)::text
@@ -129,17 +143,18 @@ def ingest_events(
     again: list[tuple[int, str]] = []
     for index, event in events:
         try:
-            stored = wire.accept(event, now)
+            one = wire.accept(event, index, now)
         except (wire.Refusal, Unreadable) as error:
             rejected.append(wire.Rejected(index, event.event_id, "validation_error", str(error)))
             continue
-        first = fresh.setdefault(stored.i, (index, stored))
-        if first[1] is stored:
+        event_id = one.event.i
+        first = fresh.setdefault(event_id, one)
+        if first is one:
             continue
-        if first[1].h == stored.h:
-            again.append((index, stored.i))
+        if first.digest == one.digest:
+            again.append((index, event_id))
         else:
-            rejected.append(_conflict(index, stored.i))
+            rejected.append(_conflict(index, event_id))
     outcome = Outcome(None, 0, len(again), rejected)
     if fresh:
         over = _accept(fresh, now, caller, window, outcome)
@@ -155,6 +170,13 @@ def ingest_events(
     return outcome
 
 
+# While ids come that are known, they are looked for before events are stored in vain.
+WARY_SECONDS = 10.0
+# In each of them somebody else was the first with an id, which the next look sees.
+TRIES = 20
+_wary_until = 0.0
+
+
 def _accept(
     fresh: Events, now: datetime, caller: Caller, window: Window | None, outcome: Outcome
 ) -> Events:
@@ -162,10 +184,21 @@ def _accept(
 
     Only new events count against the limit, but which are new is known after room was taken.
     """
+    global _wary_until
     over = window.take(fresh) if window else {}
+    look, tries = bool(over) or time.monotonic() < _wary_until, TRIES
     try:
-        outcome.batch_id, known = _store(fresh, over, now, caller, known_filtered=False)
-        if known:
+        while True:
+            try:
+                outcome.batch_id, known = _store(fresh, over, now, caller, look=look)
+            except IntegrityError as error:
+                tries -= 1
+                if sqlstate(error) != UNIQUE_VIOLATION or not tries:
+                    raise
+                _wary_until, look = time.monotonic() + WARY_SECONDS, True
+                continue
+            if not known:
+                break
             repeated = _drop_known(known, fresh, over, outcome)
             if window and over:
                 window.give_back([*fresh.values(), *repeated])
@@ -173,8 +206,9 @@ def _accept(
                 over = window.take(fresh)
             elif window:
                 window.give_back(repeated)
-            if fresh:
-                outcome.batch_id, _ = _store(fresh, {}, now, caller, known_filtered=True)
+            if not fresh:
+                break
+            look = False
     except Exception:
         if window:
             window.give_back(fresh.values())
@@ -183,30 +217,32 @@ def _accept(
     return over
 
 
-def _drop_known(known: dict[str, int], fresh: Events, over: Events, outcome: Outcome) -> Any:
-    """Take events that were counted before out of the others; gives those that had taken room."""
+def _drop_known(
+    known: dict[str, int], fresh: Events, over: Events, outcome: Outcome
+) -> list[wire.Accepted]:
+    """Take events that are known out of the others; gives those that had taken room."""
     repeated = []
     for event_id, digest in known.items():
         if event_id in fresh:
-            index, stored = fresh.pop(event_id)
-            repeated.append((index, stored))
+            one = fresh.pop(event_id)
+            repeated.append(one)
         else:
-            index, stored = over.pop(event_id)
-        if stored.h == digest:
+            one = over.pop(event_id)
+        if one.digest == digest:
             outcome.duplicates += 1
         else:
-            outcome.rejected.append(_conflict(index, event_id))
+            outcome.rejected.append(_conflict(one.index, event_id))
     return repeated
 
 
 def _refuse(over: Events, again: list[tuple[int, str]], window: Window, outcome: Outcome) -> None:
     """Reject the events over the limit, and what repeats them in the same request."""
-    for index, stored in over.values():
-        outcome.rejected.append(_limited(index, stored, window))
+    for one in over.values():
+        outcome.rejected.append(_limited(one.index, one.event, window))
     for index, event_id in again:
         if event_id in over:
             outcome.duplicates -= 1
-            outcome.rejected.append(_limited(index, over[event_id][1], window))
+            outcome.rejected.append(_limited(index, over[event_id].event, window))
 
 
 def _limited(index: int, stored: wire.StoredEvent, window: Window) -> wire.Rejected:
@@ -219,27 +255,31 @@ def _conflict(index: int, event_id: str) -> wire.Rejected:
 
 
 def _store(
-    fresh: Events, over: Events, now: datetime, caller: Caller, *, known_filtered: bool
-) -> tuple[int | None, dict[str, Any]]:
-    """Insert the inbox row; the ids among all these that were counted before.
+    fresh: Events, over: Events, now: datetime, caller: Caller, *, look: bool
+) -> tuple[int | None, dict[str, int]]:
+    """Insert the inbox row; with `look` the ids among all these that are known: then nothing is
+    inserted where there are some.
 
-    When there are some, and they were not filtered out, nothing is inserted.
+    Raises IntegrityError where an id of `fresh` is known and was not looked for.
     """
-    may, batch_id, known = _STORE.fetch_one(
-        {
-            "key_id": str(caller.key_id) if caller.key_id else None,
-            "user_id": str(caller.user_id) if caller.user_id else None,
-            "token_version": str(caller.token_version),
-            "client": caller.client if caller != SYSTEM else "",
-            "request_id": context.request_id.get(),
-            "received_at": now.isoformat(),
-            "accepted": str(len(fresh)),
-            "body": wire.encode([stored for _, stored in fresh.values()]),
-            # No id holds a comma, and an array costs the client more than all the rest.
-            "ids": ",".join([*fresh, *over]),
-            "known_filtered": "true" if known_filtered else "false",
-        },
-    )
+    # In a transaction of somebody else a failed statement must not take the rest with it.
+    with transaction.atomic() if connection.in_atomic_block else nullcontext():
+        may, batch_id, known = _STORE.fetch_one(
+            {
+                "key_id": str(caller.key_id) if caller.key_id else None,
+                "user_id": str(caller.user_id) if caller.user_id else None,
+                "token_version": str(caller.token_version),
+                "client": caller.client if caller != SYSTEM else "",
+                "request_id": context.request_id.get(),
+                "received_at": now.isoformat(),
+                "accepted": str(len(fresh)),
+                "body": wire.encode([one.event for one in fresh.values()]),
+                # No id holds a comma, and an array costs the client more than all the rest.
+                "ids": ",".join(fresh),
+                "digests": ",".join([str(one.digest) for one in fresh.values()]),
+                "looked_for": ",".join([*fresh, *over]) if look else "",
+            },
+        )
     if may != "true":
         raise CallerGone()
     return int(batch_id) if batch_id else None, msgspec.json.decode(known or "{}")

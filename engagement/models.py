@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from engagement.causes import WORDS
-from promopulse.lib.triggers import all_but, append_only
+from promopulse.lib.triggers import all_but, append_only_unless
 
 
 class EventType(models.TextChoices):
@@ -14,10 +14,15 @@ class EventType(models.TextChoices):
     REDEEM = "REDEEM"
 
 
+# More than a request may have events: the facts of a batch have ids of their own, above its own id
+# times this. So they grow as batches arrive.
+FACT_IDS_A_BATCH = 8_192
+
+
 class IngestBatch(models.Model):
     """The inbox: one row per ingest request, with its events as one JSON text.
 
-    The row is committed before the 202. `body` is null once processed; the header with its counts
+    The row is committed before the 202, the ids of its events with it. `body` is null once processed; the header with its counts
     stays until pruned. A worker holds a row through `lease_token` until `leased_until`.
     """
 
@@ -72,20 +77,25 @@ class IngestBatch(models.Model):
 
 
 class ProcessedEvent(models.Model):
-    """The idempotency record of an event: its id was counted, once and for ever.
+    """The idempotency record of an event: its id is taken, once and for ever.
 
+    It is written with the inbox row, and goes only where that row turns out not to be counted but
+    to be retried or dead; such an id is taken when the event is counted after all.
     `digest` is 8 bytes of SHA-256 over the fields as sent, so that the same id with other fields
-    is told apart. `fact_id` and `occurred_at` lead to the fact without another index on it.
+    is told apart. `fact_id` leads to the fact, and to the inbox row while it waits there.
     """
 
     event_id = models.CharField(max_length=128, primary_key=True, db_collation="C")
     digest = models.BigIntegerField()
-    promotion_id = models.BigIntegerField()
-    occurred_at = models.DateTimeField()
-    fact_id = models.BigIntegerField(help_text="The fact's id, also when it has been pruned.")
+    fact_id = models.BigIntegerField(
+        help_text="The fact's id, also before it is counted and when it has been pruned."
+    )
 
     class Meta:
-        triggers = append_only()
+        triggers = append_only_unless(
+            f"""EXISTS (SELECT FROM engagement_ingestbatch
+                WHERE id = OLD.fact_id / {FACT_IDS_A_BATCH} AND processed_at IS NULL)"""
+        )
 
     def __str__(self) -> str:
         return self.event_id
@@ -95,9 +105,10 @@ class Event(models.Model):
     """One engagement fact. Append-only, no foreign keys, partitioned by month of `occurred_at`.
     Only its metadata may go, with the person it may tell of.
 
-    Ids count up as facts arrive: the newest is the last that was counted, whenever it happened.
+    Ids count up as events arrive: the newest is the last that came, whenever it happened.
     """
 
+    id = models.BigIntegerField(primary_key=True)
     event_id = models.CharField(max_length=128, db_collation="C")
     type = models.CharField(max_length=6, choices=EventType.choices)
     promotion_id = models.BigIntegerField()

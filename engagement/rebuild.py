@@ -11,8 +11,8 @@ from engagement.pruning import KEPT_SINCE
 
 # In the order in which processing touches them: it is waited for, never deadlocked with.
 _STOP_COUNTING = """
-LOCK TABLE engagement_processedevent, engagement_event, engagement_promotionuser,
-    engagement_eventstat IN SHARE ROW EXCLUSIVE MODE
+LOCK TABLE engagement_event, engagement_promotionuser, engagement_eventstat
+    IN SHARE ROW EXCLUSIVE MODE
 """
 
 # A user who was counted in a pruned month stays counted there.

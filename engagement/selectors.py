@@ -28,15 +28,14 @@ def currency_of(promotion_id: int | None) -> str:
 
 
 def fact(event_id: str) -> Event | None:
-    """The fact of a counted event; None also where it was pruned."""
-    place = place_of_fact(event_id)
-    return Event.objects.filter(**place).first() if place else None
+    """The fact of a counted event; None also while it waits, and where it was pruned."""
+    fact_id = fact_id_of(event_id)
+    return Event.objects.filter(pk=fact_id).first() if fact_id else None
 
 
-def place_of_fact(event_id: str) -> dict[str, Any]:
-    """Conditions that find the fact of a counted event by its index; none if it was not counted."""
-    known = ProcessedEvent.objects.filter(pk=event_id).first()
-    return {"pk": known.fact_id, "occurred_at": known.occurred_at} if known else {}
+def fact_id_of(event_id: str) -> int | None:
+    """What finds the fact of an event by its index; None if the event's id is not known."""
+    return ProcessedEvent.objects.filter(pk=event_id).values_list("fact_id", flat=True).first()
 
 
 def undelivered(event_id: str) -> RetryEvent | DeadLetterEvent | None:

@@ -68,7 +68,6 @@ class StoredEvent(Struct, gc=False, omit_defaults=True):
     """An event in the inbox, under the short keys the processing statement reads."""
 
     i: str  # canonical event id
-    h: int  # digest of the fields as sent
     t: str  # type
     o: datetime  # occurred at, UTC
     s: int | None = None  # subscription
@@ -76,6 +75,14 @@ class StoredEvent(Struct, gc=False, omit_defaults=True):
     p: int | None = None  # promotion
     a: Decimal | None = None  # amount
     m: Raw | None = None  # metadata
+
+
+class Accepted(Struct, gc=False):
+    """An event on its way to the inbox: its place in the request, and its digest."""
+
+    index: int
+    event: StoredEvent
+    digest: int
 
 
 class Rejected(Struct, omit_defaults=True):
@@ -134,8 +141,8 @@ def digest(event: EventIn) -> int:
     return int.from_bytes(sha256(_encode(fields)).digest()[:8], signed=True)
 
 
-def accept(event: EventIn, now: datetime) -> StoredEvent:
-    """The inbox form of a decoded event. Raises Refusal; `now` is the default of occurred_at."""
+def accept(event: EventIn, index: int, now: datetime) -> Accepted:
+    """A decoded event as it can be stored. Raises Refusal; `now` is the default of occurred_at."""
     if event.subscription_id is None and (event.user_id is None or event.promotion_id is None):
         raise Refusal("subscription_id, or user_id and promotion_id, are needed")
     event_id = canonical_id(event.event_id)
@@ -154,9 +161,8 @@ def accept(event: EventIn, now: datetime) -> StoredEvent:
         metadata = None
     else:
         _check_metadata(bytes(event.metadata))
-    return StoredEvent(
+    stored = StoredEvent(
         i=event_id,
-        h=digest(event),
         t=event.type,
         o=occurred_at.astimezone(UTC),
         s=event.subscription_id,
@@ -165,6 +171,7 @@ def accept(event: EventIn, now: datetime) -> StoredEvent:
         a=amount,
         m=metadata,
     )
+    return Accepted(index, stored, digest(event))
 
 
 def _exact(amount: Decimal) -> Decimal:

@@ -17,6 +17,14 @@ class Subscription(models.Model):
     subscribed_at = models.DateTimeField(default=timezone.now)
     deactivated_at = models.DateTimeField(null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
+    counted_types = models.SmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Types of event, 1 VIEW, 2 CLICK and 4 REDEEM added up, for which the user is "
+        "among the unique users of the promotion. Set by who counts them, so that nobody has to be "
+        "looked for twice; one may be missing.",
+    )
 
     class Meta:
         constraints = [

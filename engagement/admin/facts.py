@@ -152,8 +152,7 @@ class EventAdmin(InCurrency, ByEventId):
         event_id = wire.canonical_id(search_term.strip())
         if not event_id:
             return queryset, False
-        place = selectors.place_of_fact(event_id)
-        return queryset.filter(**place) if place else queryset.none(), False
+        return queryset.filter(pk=selectors.fact_id_of(event_id)), False
 
 
 @admin.register(RetryEvent)
@@ -196,7 +195,7 @@ class IngestBatchAdmin(ExactIdSearch, ReadOnlyAdmin):
 
 @admin.register(ProcessedEvent)
 class ProcessedEventAdmin(ByEventId):
-    list_display = ("event_id", "promotion_id", "occurred_at")
+    list_display = ("event_id", "fact_id")
     ordering = ("event_id",)
     sortable_by = ()
 

@@ -10,13 +10,10 @@ PROCESSED_AND_EVENTS = """
 CREATE TABLE engagement_processedevent (
     event_id varchar(128) COLLATE "C" PRIMARY KEY,
     digest bigint NOT NULL,
-    promotion_id bigint NOT NULL,
-    occurred_at timestamptz NOT NULL,
     fact_id bigint NOT NULL
 );
-CREATE SEQUENCE engagement_event_id_seq;
 CREATE TABLE engagement_event (
-    id bigint NOT NULL DEFAULT nextval('engagement_event_id_seq'),
+    id bigint NOT NULL,
     event_id varchar(128) COLLATE "C" NOT NULL,
     type varchar(6) NOT NULL,
     promotion_id bigint NOT NULL,
@@ -27,7 +24,6 @@ CREATE TABLE engagement_event (
     amount numeric(15, 3),
     metadata jsonb
 ) PARTITION BY RANGE (occurred_at);
-ALTER SEQUENCE engagement_event_id_seq OWNED BY engagement_event.id;
 CREATE INDEX engagement_event_newest ON engagement_event (id);
 CREATE INDEX engagement_event_promotion ON engagement_event (promotion_id, id);
 CREATE INDEX engagement_event_user ON engagement_event (user_id, id);
@@ -69,15 +65,13 @@ class Migration(migrations.Migration):
                     fields=[
                         ('event_id', models.CharField(db_collation='C', max_length=128, primary_key=True, serialize=False)),
                         ('digest', models.BigIntegerField()),
-                        ('promotion_id', models.BigIntegerField()),
-                        ('occurred_at', models.DateTimeField()),
-                        ('fact_id', models.BigIntegerField(help_text="The fact's id, also when it has been pruned.")),
+                        ('fact_id', models.BigIntegerField(help_text="The fact's id, also before it is counted and when it has been pruned.")),
                     ],
                 ),
                 migrations.CreateModel(
                     name='Event',
                     fields=[
-                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('id', models.BigIntegerField(primary_key=True, serialize=False)),
                         ('event_id', models.CharField(db_collation='C', max_length=128)),
                         ('type', models.CharField(choices=[('VIEW', 'View'), ('CLICK', 'Click'), ('REDEEM', 'Redeem')], max_length=6)),
                         ('promotion_id', models.BigIntegerField()),
@@ -227,7 +221,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='processedevent',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='6b41ac83e05b7bbf2f627952674c157d0f6450eb', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_05e18', table='engagement_processedevent', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='stays', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n                IF TG_OP = 'DELETE' AND EXISTS (SELECT FROM engagement_ingestbatch\n                WHERE id = OLD.fact_id / 8192 AND processed_at IS NULL) THEN\n                    RETURN OLD;\n                END IF;\n                RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;\n            ", hash='231602daee9da417b8b78569102b4e0b7999099b', operation='UPDATE OR DELETE', pgid='pgtrigger_stays_cb700', table='engagement_processedevent', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='processedevent',

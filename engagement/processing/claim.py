@@ -15,9 +15,10 @@ from promopulse.lib import context, sql
 
 # Rows of the oldest first, until they hold enough events; one row is taken whatever it holds. A
 # row that was claimed before and came back is taken alone: it may be what killed its worker.
+# Requests and replays are counted by different statements, so they do not share a claim.
 _CLAIM = """
 WITH waiting AS MATERIALIZED (
-    SELECT id, accepted, attempts FROM engagement_ingestbatch
+    SELECT id, accepted, attempts, origin FROM engagement_ingestbatch
     WHERE processed_at IS NULL
         AND (leased_until IS NULL OR leased_until < clock_timestamp())
     ORDER BY id LIMIT %(rows)s
@@ -26,11 +27,12 @@ WITH waiting AS MATERIALIZED (
 ranked AS (
     SELECT id, attempts, row_number() OVER (ORDER BY id) AS place,
         sum(accepted) OVER (ORDER BY id) AS events,
-        bool_or(attempts > 0) OVER (ORDER BY id) AS troubled
+        bool_or(attempts > 0) OVER (ORDER BY id) AS troubled,
+        origin = first_value(origin) OVER (ORDER BY id) AS alike
     FROM waiting
 ),
 chosen AS (
-    SELECT id FROM ranked WHERE place = 1 OR (events <= %(events)s AND NOT troubled)
+    SELECT id FROM ranked WHERE place = 1 OR (events <= %(events)s AND alike AND NOT troubled)
 )
 UPDATE engagement_ingestbatch batch SET
     attempts = batch.attempts + 1,

@@ -147,7 +147,14 @@ def _locked(ids: list[int]) -> dict[int, RetryEvent]:
 def _settle(ids: list[int], sifted: Sifted, now: datetime) -> None:
     rows = _locked(ids)
     moves: settle.Counts = defaultdict(Counter)
-    done = []
+    done, waiting = [], []
+    taken = {
+        one["batch"]: one["i"]
+        for outcome in sifted.outcomes
+        for one in outcome.leftovers
+        if one["cause"] is None
+    }
+    counted = settle.counted_among(list(taken.values()))
     tried = Counter[str]()
     arrived = []
     for outcome in sifted.outcomes:
@@ -158,7 +165,9 @@ def _settle(ids: list[int], sifted: Sifted, now: datetime) -> None:
                 tried["processed"] += 1
                 arrived.append((rows[pk].received_at, 1))
         for one in outcome.leftovers:
-            if one["batch"] in rows and one["cause"] is None:  # counted from another sending
+            if one["batch"] in rows and one["i"] not in counted and one["cause"] is None:
+                waiting.append(one["batch"])  # another sending has it, and closes this if counted
+            elif one["batch"] in rows and one["cause"] is None:  # counted from another sending
                 done.append(one["batch"])
                 moves[rows[one["batch"]].batch_id].update(Counter(retrying=-1, duplicates=1))
                 tried["duplicates"] += 1
@@ -170,6 +179,8 @@ def _settle(ids: list[int], sifted: Sifted, now: datetime) -> None:
         if row is not None:
             _move_on(row, "processing_error", failed.fingerprint, now, moves)
     RetryEvent.objects.filter(pk__in=done).delete()
+    if waiting:
+        _refund(waiting, at_once=False)
     delivered = {event_id for outcome in sifted.outcomes for event_id in outcome.delivered}
     settle.close_letters(delivered - {rows[pk].event_id for pk in done}, now, moves)
     settle.move_counts(moves)

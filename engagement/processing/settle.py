@@ -15,7 +15,13 @@ from django.db.models import F
 
 from engagement import causes, metrics
 from engagement.causes import Category
-from engagement.models import DeadLetterEvent, IngestBatch, ProcessedEvent, RetryEvent
+from engagement.models import (
+    FACT_IDS_A_BATCH,
+    DeadLetterEvent,
+    IngestBatch,
+    ProcessedEvent,
+    RetryEvent,
+)
 from promopulse.lib import sql
 
 Counts = dict[int, Counter[str]]
@@ -23,15 +29,19 @@ COUNTERS = ("processed", "duplicates", "conflicts", "retrying", "dead")
 JITTER = 0.2
 
 
-def settle_inbox(leftovers: Iterable[dict[str, Any]], now: datetime, moves: Counts) -> Counts:
+def settle_inbox(
+    leftovers: Iterable[dict[str, Any]], reserved: set[int], now: datetime, moves: Counts
+) -> Counts:
     """Place each left-over; gives what each batch counts of them.
 
+    `reserved` are the rows whose events hold their ids: those of left-overs are set free.
     `moves` collects what changes in the headers of other batches: those are locked last.
 
     A left-over has the inbox's short keys, `batch`, `received_at`, the ids it resolved to and
     `cause`; `fingerprint` where it failed.
     """
     ordered = sorted(leftovers, key=lambda one: (one["i"], one["batch"], one["n"]))
+    _set_free([one for one in ordered if one["batch"] in reserved])
     counts: Counts = defaultdict(Counter)
     seen = _digests([one["i"] for one in ordered])
     replaying = _replaying([one["i"] for one in ordered])
@@ -51,8 +61,38 @@ def settle_inbox(leftovers: Iterable[dict[str, Any]], now: datetime, moves: Coun
     return counts
 
 
+_SET_FREE = f"""
+DELETE FROM engagement_processedevent
+WHERE event_id = ANY(%(ids)s::text[]) AND fact_id / {FACT_IDS_A_BATCH} = ANY(%(rows)s::bigint[])
+RETURNING event_id, digest
+"""
+
+
+def _set_free(leftovers: list[dict[str, Any]]) -> None:
+    """Give up the ids of events that were not counted; their digests were kept there."""
+    if not leftovers:
+        return
+    rows = sorted({one["batch"] for one in leftovers})
+    freed = dict(sql.fetch_all(_SET_FREE, {"ids": [one["i"] for one in leftovers], "rows": rows}))
+    for one in leftovers:
+        one["h"] = freed[one["i"]]
+
+
+_COUNTED = f"""
+SELECT event_id FROM engagement_processedevent taken
+WHERE event_id = ANY(%(ids)s::text[]) AND NOT EXISTS (
+    SELECT FROM engagement_ingestbatch
+    WHERE id = taken.fact_id / {FACT_IDS_A_BATCH} AND processed_at IS NULL)
+"""
+
+
+def counted_among(ids: list[str]) -> set[str]:
+    """Those of these ids that are counted. Another may still wait in the inbox, and fail there."""
+    return {event_id for (event_id,) in sql.fetch_all(_COUNTED, {"ids": ids})} if ids else set()
+
+
 def _digests(ids: list[str]) -> dict[str, int]:
-    """Digests of the ids that were counted, are retried or are dead already."""
+    """Digests of the ids that are taken, are retried or are dead already."""
     known: dict[str, int] = {}
     for model in (DeadLetterEvent, RetryEvent, ProcessedEvent):
         known.update(model.objects.filter(event_id__in=ids).values_list("event_id", "digest"))
@@ -74,11 +114,18 @@ def replays_among(rows: Iterable[int]) -> set[int]:
 def _settle_replay(
     letter: DeadLetterEvent, one: dict[str, Any], now: datetime, moves: Counts
 ) -> str:
-    """A replayed letter that was not counted: open again, or closed if its id was counted."""
+    """A replayed letter that was not counted: open again, or closed if its id was counted.
+
+    Where another sending of it waits, that one closes the letter if it is counted.
+    """
     if one["cause"] is None:
-        _close(letter, DeadLetterEvent.State.SUPERSEDED, now)
-        moves[letter.batch_id].update(Counter(dead=-1, duplicates=1))
-        return "duplicates"
+        if counted_among([letter.event_id]):
+            _close(letter, DeadLetterEvent.State.SUPERSEDED, now)
+            moves[letter.batch_id].update(Counter(dead=-1, duplicates=1))
+            return "duplicates"
+        letter.state = DeadLetterEvent.State.OPEN
+        letter.save(update_fields=["state"])
+        return "dead"
     letter.cause, letter.detail, letter.fingerprint = why(one)
     letter.history = [*letter.history, attempt(letter.cause, letter.detail, now)]
     letter.attempts = len(letter.history)

@@ -1,14 +1,18 @@
 """The processing statement: judge, count once, roll up, in one round trip.
 
-What it locks, in this order, so that two of them never wait for each other in a circle: processed
-ids in sorted order, then users of promotions, then rollup rows, each sorted by its key. Aggregating
-before the upsert makes one row version per cell instead of one per event.
+Ingest took the ids of its events with the inbox row (they are *reserved*), and the row is locked by
+who processes it: its events cannot have been counted, and the statement does not ask. An event that
+comes from a letter or a retry has no id reserved. It takes its id here, unless another sending of
+it was the first.
 
-Ingest has answered for ids that were counted before, so nearly every set is new as a whole. It is
-inserted as such, which spares each event a second walk down the index; an id that was counted
-meanwhile undoes the set, and it is done again the careful way. Facts get their ids, and are
-inserted, in the order of arrival, so that their indexes grow at the end. Most events are of users
-that their promotion knows: those are left out before the insert, which would find them one by one.
+What it locks, in this order, so that two of them never wait for each other in a circle: event ids
+in sorted order, then users of promotions, then rollup rows, each sorted by its key. Aggregating
+before the upsert makes one row version per cell instead of one per event. Facts are inserted in
+the order in which events arrived, so that their indexes grow at the end.
+
+Most events are of users that their promotion knows. The subscription, which is read in any case,
+says for which types; it is told so here, where nobody else holds it. Who has no subscription, or
+one that does not know, is looked for before the insert.
 """
 
 from dataclasses import dataclass
@@ -16,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from engagement.models import FACT_IDS_A_BATCH
 from promopulse.lib import sql
 
 _COLUMNS = """(i text, h bigint, t text, s bigint, u bigint, p bigint,
@@ -51,8 +56,10 @@ resolved AS (
         sub.id AS subscription_id,
         coalesce(sub.user_id, source.u) AS user_id,
         coalesce(sub.promotion_id, source.p) AS promotion_id,
+        CASE source.t WHEN 'VIEW' THEN 1 WHEN 'CLICK' THEN 2 ELSE 4 END AS type_bit,
+        sub.counted_types,
         CASE
-            WHEN left(source.i, 3) = 'pp:' THEN NULL  -- a grant of ours: judged when it was made
+            WHEN starts_with(source.i, 'pp:') THEN NULL  -- a grant of ours: judged when it was made
             WHEN source.s IS NOT NULL AND sub.id IS NULL THEN 'unknown_subscription'
             WHEN source.u <> sub.user_id OR source.p <> sub.promotion_id
                 THEN 'subscription_mismatch'
@@ -66,10 +73,11 @@ resolved AS (
         END AS cause
     FROM source
     LEFT JOIN LATERAL (
-        SELECT id, user_id, promotion_id, deactivated_at FROM subscriptions_subscription
-        WHERE id = source.s
+        SELECT id, user_id, promotion_id, deactivated_at, counted_types
+        FROM subscriptions_subscription WHERE id = source.s
         UNION ALL
-        SELECT id, user_id, promotion_id, deactivated_at FROM subscriptions_subscription
+        SELECT id, user_id, promotion_id, deactivated_at, counted_types
+        FROM subscriptions_subscription
         WHERE source.s IS NULL AND user_id = source.u AND promotion_id = source.p
     ) sub ON true
     LEFT JOIN LATERAL (
@@ -79,19 +87,12 @@ resolved AS (
         ON promotion.id = coalesce(sub.promotion_id, source.p)
 ),
 judged AS MATERIALIZED (
-    SELECT resolved.*, cause IS NULL AS fine, date_trunc('hour', o, 'UTC') AS hour,
-        CASE WHEN cause IS NULL THEN nextval('engagement_event_id_seq') END AS id
-    FROM resolved ORDER BY batch, n
+    SELECT resolved.*, cause IS NULL AS fine,
+        date_bin('1 hour', o, '2000-01-01T00:00Z') AS hour,
+        coalesce(counted_types & type_bit, 0) > 0 AS known, {fact_id} AS id
+    FROM resolved
 ),
-first AS MATERIALIZED (
-    SELECT DISTINCT ON (i) * FROM judged WHERE fine ORDER BY i, batch, n
-),
-counted AS (
-    INSERT INTO engagement_processedevent (event_id, digest, promotion_id, occurred_at, fact_id)
-    SELECT i, h, promotion_id, o, id FROM first ORDER BY i
-    {counted}
-),
-good AS {good},
+{good},
 facts AS (
     INSERT INTO engagement_event (id, event_id, type, promotion_id, user_id, subscription_id,
         occurred_at, received_at, amount, metadata)
@@ -102,12 +103,25 @@ newcomers AS (
     INSERT INTO engagement_promotionuser (promotion_id, type, user_id, first_hour)
     SELECT DISTINCT ON (promotion_id, t, user_id) promotion_id, t, user_id, hour
     FROM good
-    WHERE NOT EXISTS (
-        SELECT FROM engagement_promotionuser known WHERE known.promotion_id = good.promotion_id
-            AND known.type = good.t AND known.user_id = good.user_id)
+    WHERE NOT known AND NOT EXISTS (
+        SELECT FROM engagement_promotionuser one WHERE one.promotion_id = good.promotion_id
+            AND one.type = good.t AND one.user_id = good.user_id)
     ORDER BY promotion_id, t, user_id, hour
     ON CONFLICT (promotion_id, type, user_id) DO NOTHING
     RETURNING promotion_id, type, first_hour
+),
+unaware AS MATERIALIZED (
+    SELECT sub.id, news.types FROM (
+        SELECT subscription_id, bit_or(type_bit) AS types FROM good WHERE NOT known GROUP BY 1
+    ) news
+    CROSS JOIN LATERAL (
+        SELECT id FROM subscriptions_subscription WHERE id = news.subscription_id
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) sub
+),
+told AS (
+    UPDATE subscriptions_subscription sub SET counted_types = sub.counted_types | unaware.types
+    FROM unaware WHERE sub.id = unaware.id
 ),
 cells AS (
     SELECT promotion_id, t AS type, hour, count(*) AS events, coalesce(sum(a), 0) AS amount
@@ -129,7 +143,7 @@ rollup AS (
 )
 SELECT
     -- First: what nothing here reads is done last, and ids are locked before anything else.
-    (SELECT count(*) FROM counted),
+    (SELECT count(*) FROM good),
     (SELECT jsonb_agg(event_id) FROM (
         SELECT event_id FROM engagement_deadletterevent JOIN good ON event_id = good.i
             WHERE closed_at IS NULL
@@ -138,22 +152,32 @@ SELECT
     ) undelivered),
     (SELECT jsonb_object_agg(batch, n) FROM (
         SELECT batch, count(*) AS n FROM good GROUP BY batch) per_batch),
-    CASE WHEN (SELECT count(*) FROM counted) < (SELECT count(*) FROM judged) THEN (
-        SELECT jsonb_agg(to_jsonb(judged) - '{{fine,hour,id}}'::text[] ORDER BY i, batch, n)
+    CASE WHEN (SELECT count(*) FROM good) < (SELECT count(*) FROM judged) THEN (
+        SELECT jsonb_agg(to_jsonb(judged) - '{{fine,hour,id,known,type_bit,counted_types}}'::text[]
+            ORDER BY i, batch, n)
         FROM judged WHERE NOT EXISTS (
             SELECT FROM good WHERE good.batch = judged.batch AND good.n = judged.n)
     ) END
 """
 
-# How ids are counted, and what is good then: where all are new, and where some may not be.
-_ALL_NEW = {
-    "counted": "RETURNING 1",
-    "good": "NOT MATERIALIZED (SELECT * FROM first)",
+_RESERVED = {
+    "fact_id": f"batch * {FACT_IDS_A_BATCH} + n",
+    "good": "good AS NOT MATERIALIZED (SELECT * FROM judged WHERE fine)",
 }
-_CAREFULLY = {
-    "counted": "ON CONFLICT (event_id) DO NOTHING RETURNING fact_id",
-    "good": """MATERIALIZED (
-    SELECT first.* FROM first JOIN counted ON counted.fact_id = first.id
+_NOT_RESERVED = {
+    # Of its own, and as new as those of a batch that arrives now.
+    "fact_id": f"""CASE WHEN cause IS NULL
+            THEN nextval('engagement_ingestbatch_id_seq') * {FACT_IDS_A_BATCH} END""",
+    "good": """first AS MATERIALIZED (
+    SELECT DISTINCT ON (i) * FROM judged WHERE fine ORDER BY i, batch, n
+),
+taken AS (
+    INSERT INTO engagement_processedevent (event_id, digest, fact_id)
+    SELECT i, h, id FROM first ORDER BY i
+    ON CONFLICT (event_id) DO NOTHING RETURNING fact_id
+),
+good AS MATERIALIZED (
+    SELECT first.* FROM first JOIN taken ON taken.fact_id = first.id
 )""",
 }
 
@@ -164,9 +188,9 @@ NO_WHOLE_TABLES = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_memoize', 'off', true)
 """
 
-_NEW_FROM_INBOX = _PROCESS.format(source=INBOX_SOURCE, **_ALL_NEW)
-_FROM_INBOX = _PROCESS.format(source=INBOX_SOURCE, **_CAREFULLY)
-_FROM_RETRIES = _PROCESS.format(source=RETRY_SOURCE, **_CAREFULLY)
+_FROM_REQUESTS = _PROCESS.format(source=INBOX_SOURCE, **_RESERVED)
+_FROM_LETTERS = _PROCESS.format(source=INBOX_SOURCE, **_NOT_RESERVED)
+_FROM_RETRIES = _PROCESS.format(source=RETRY_SOURCE, **_NOT_RESERVED)
 
 
 @dataclass(frozen=True)
@@ -177,20 +201,17 @@ class Outcome:
     delivered: list[str]  # ids among them that stood as retrying or dead
     leftovers: list[dict[str, Any]]
     """Events with their short keys, resolved ids, and `cause`: why one was refused, or None when
-    its id was counted before."""
+    its id was taken before."""
 
 
-def process_inbox(rows: list[int], first: int = 1, last: int = LAST) -> Outcome:
+def process_requests(rows: list[int], first: int = 1, last: int = LAST) -> Outcome:
     """Count the events of these inbox rows, or only the `first` to `last` of each."""
-    return _run(_FROM_INBOX, {"rows": rows, "first": first, "last": last})
+    return _run(_FROM_REQUESTS, {"rows": rows, "first": first, "last": last})
 
 
-def process_new(rows: list[int]) -> Outcome:
-    """Count the events of these inbox rows, none of which should have been counted before.
-
-    Raises IntegrityError where one was: `process_inbox` does not.
-    """
-    return _run(_NEW_FROM_INBOX, {"rows": rows, "first": 1, "last": LAST})
+def process_replays(rows: list[int], first: int = 1, last: int = LAST) -> Outcome:
+    """The same for inbox rows that are replays of dead letters."""
+    return _run(_FROM_LETTERS, {"rows": rows, "first": first, "last": last})
 
 
 def process_retries(rows: list[int]) -> Outcome:

@@ -7,7 +7,6 @@ the one that ended the worker.
 """
 
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,10 +14,10 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from engagement import metrics
-from engagement.failures import UNIQUE_VIOLATION, Failure, classify, sqlstate
+from engagement.failures import Failure, classify
 from engagement.models import IngestBatch
 from engagement.processing import again, breaker, outage, settle, statement
 from engagement.processing.claim import Claim, Held, hold, release
@@ -94,9 +93,7 @@ def process(taken: Claim) -> int:
 
 def _try(taken: Claim) -> int:
     try:
-        handled = _all_new(taken)
-        if handled is None:
-            handled = _in_transaction(taken, _together, _finish)
+        handled = _in_transaction(taken, _together, _finish)
     except Exception as error:
         if classify(error) is not Failure.UNKNOWN:
             raise
@@ -106,45 +103,23 @@ def _try(taken: Claim) -> int:
     return handled
 
 
-# While ids come that were counted before, a set that is thought to be new is done in vain.
-WARY_SECONDS = 10.0
-_wary_until = 0.0
-
-
-def _all_new(taken: Claim) -> int | None:
-    """Count a set as one of new events; None when it has an id that was counted, or may have."""
-    global _wary_until
-    if time.monotonic() < _wary_until:
-        return None
-    try:
-        return _in_transaction(taken, _as_new, _finish)
-    except IntegrityError as error:
-        if sqlstate(error) != UNIQUE_VIOLATION:
-            raise
-        _wary_until = time.monotonic() + WARY_SECONDS
-        return None
-
-
 # What a set came to: outcomes of the statement, and left-overs that it never saw.
 _Result = tuple[list[Outcome], list[dict[str, Any]]]
 
 
-def _as_new(rows: dict[int, Held]) -> _Result:
-    with deadline():
-        return [statement.process_new(list(rows))], []
-
-
 def _together(rows: dict[int, Held]) -> _Result:
+    act = statement.process_requests if _reserved(rows) else statement.process_replays
     with deadline():
-        return [statement.process_inbox(list(rows))], []
+        return [act(list(rows))], []
 
 
 def _apart(rows: dict[int, Held]) -> _Result:
     outcomes, failed = [], []
-    replays = settle.replays_among(rows)
+    reserved = _reserved(rows)
+    act = statement.process_requests if reserved else statement.process_replays
     for row, held in rows.items():
         # Dead letters that fail again say nothing new: they must not stop everybody's events.
-        sifted = sift(partial(_part, row), 1, held.events, watched=row not in replays)
+        sifted = sift(partial(act, [row]), 1, held.events, watched=bool(reserved))
         outcomes += sifted.outcomes
         how = {one.place: one.fingerprint for one in sifted.failed}
         failed += [
@@ -154,8 +129,10 @@ def _apart(rows: dict[int, Held]) -> _Result:
     return outcomes, failed
 
 
-def _part(row: int, first: int, last: int) -> Outcome:
-    return statement.process_inbox([row], first, last)
+def _reserved(rows: dict[int, Held]) -> set[int]:
+    """Those of these rows whose events took their ids as they came: all of a claim, or none,
+    which then is of replays."""
+    return {row for row, held in rows.items() if held.origin == IngestBatch.Origin.API}
 
 
 def _suspected(taken: Claim) -> int:
@@ -213,7 +190,7 @@ def _in_transaction(
         outcomes, unseen = act(rows)
         leftovers = [one for outcome in outcomes for one in outcome.leftovers]
         moves: settle.Counts = defaultdict(Counter)
-        counts = settle.settle_inbox([*leftovers, *unseen], now, moves)
+        counts = settle.settle_inbox([*leftovers, *unseen], _reserved(rows), now, moves)
         for outcome in outcomes:
             settle.close_letters(outcome.delivered, now, moves, rows)
             for row, counted in outcome.counted.items():

@@ -38,7 +38,7 @@ def whole_reads(node):
     return below
 
 
-@pytest.mark.parametrize("text", [statement._NEW_FROM_INBOX, statement._FROM_INBOX])
+@pytest.mark.parametrize("text", [statement._FROM_REQUESTS, statement._FROM_LETTERS])
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 def test_no_join_reads_a_set_for_each_of_its_rows(mode, text):
     subscription = SubscriptionFactory()

@@ -18,12 +18,11 @@ from django.conf import settings
 from redis.exceptions import NoScriptError
 
 from engagement.window.local import Log, Sender
-from engagement.wire import StoredEvent
+from engagement.wire import Accepted, StoredEvent
 from promopulse.lib import redis as fast_redis
 from promopulse.lib.limits import Verdict
 
-# By event id: where the event is in the request, and the event.
-Events = dict[str, tuple[int, StoredEvent]]
+Events = dict[str, Accepted]  # by event id
 
 _KEYS = "{pp:window}:"
 _here = Log()
@@ -56,7 +55,7 @@ class Window:
 
     def take(self, events: Events) -> Events:
         """Take room for events, first come first served; those without leave `events`."""
-        senders = [event.s or f"{event.u}:{event.p}" for _, event in events.values()]
+        senders = [sender_of(one.event) for one in events.values()]
         wanted = Counter(senders) if len(senders) > 1 else {senders[0]: 1}
         self._rooms = {}
         self._at, *answer = self._ask_for(list(wanted), list(wanted.values()))
@@ -72,9 +71,9 @@ class Window:
             self._rooms[sender] = _Room(sender not in short, left, max(1, -(-wait // 1000)))
         return _over(events, short) if short else {}
 
-    def give_back(self, events: Iterable[tuple[int, StoredEvent]]) -> None:
+    def give_back(self, events: Iterable[Accepted]) -> None:
         """Give back the room of events that were granted it by the last take."""
-        counts = Counter([sender_of(event) for _, event in events])
+        counts = Counter([sender_of(one.event) for one in events])
         if not counts:
             return
         for sender, count in counts.items():
@@ -110,10 +109,11 @@ class Window:
 def _over(events: Events, short: dict[Sender, int]) -> Events:
     """Take out of `events` what senders that got too little have beyond it."""
     over: Events = {}
-    for event_id, (_, event) in list(events.items()):
-        granted = short.get(sender_of(event))
+    for event_id, one in list(events.items()):
+        sender = sender_of(one.event)
+        granted = short.get(sender)
         if granted:
-            short[sender_of(event)] = granted - 1
+            short[sender] = granted - 1
         elif granted is not None:
             over[event_id] = events.pop(event_id)
     return over

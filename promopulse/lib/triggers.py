@@ -22,6 +22,24 @@ def append_only() -> list[pgtrigger.Trigger]:
     ]
 
 
+def append_only_unless(condition: str) -> list[pgtrigger.Trigger]:
+    """As `append_only`, but a row may be deleted while the condition on it, OLD, holds."""
+    return [
+        pgtrigger.Trigger(
+            name="stays",
+            operation=pgtrigger.Update | pgtrigger.Delete,
+            when=pgtrigger.Before,
+            func=f"""
+                IF TG_OP = 'DELETE' AND {condition} THEN
+                    RETURN OLD;
+                END IF;
+                RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
+            """,
+        ),
+        no_truncate(),
+    ]
+
+
 def all_but(column: str) -> list[pgtrigger.Trigger]:
     """As `append_only`, but the column may be emptied (NULL), as where a person is erased."""
     return [

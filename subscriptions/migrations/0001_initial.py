@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
                 ('subscribed_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('deactivated_at', models.DateTimeField(blank=True, null=True)),
                 ('metadata', models.JSONField(blank=True, default=dict)),
+                ('counted_types', models.SmallIntegerField(db_default=0, default=0, editable=False, help_text='Types of event, 1 VIEW, 2 CLICK and 4 REDEEM added up, for which the user is among the unique users of the promotion. Set by who counts them, so that nobody has to be looked for twice; one may be missing.')),
                 ('promotion', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to='promotions.promotion')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to=settings.AUTH_USER_MODEL)),
             ],
