@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from engagement import partitions
+from engagement.processing.statement import requests
 from promopulse.lib import sql
 from subscriptions.models import Subscription
 
@@ -27,21 +28,40 @@ _THEIRS = """(
 _THEIR_PAYLOAD = _THEIRS.format(resolved="user_id = %(user_id)s::bigint OR", event="payload")
 _THEIR_EVENT = _THEIRS.format(resolved="", event="sent.event")
 
+# Events of a request that carry metadata of theirs.
+_THEIR_REQUEST = """m IS NOT NULL AND (
+    u = %(user_id)s::bigint OR s = ANY(%(subscriptions)s::bigint[])
+)"""
+
 _IN_INBOX = f"""
-SELECT id FROM engagement_ingestbatch batch WHERE processed_at IS NULL AND EXISTS (
+SELECT batch FROM ({requests("processed_at IS NULL AND origin = 'api'")}) event
+WHERE {_THEIR_REQUEST}
+UNION
+SELECT id FROM engagement_ingestbatch batch
+WHERE processed_at IS NULL AND origin = 'replay' AND EXISTS (
     SELECT FROM jsonb_array_elements(batch.body::jsonb) AS sent(event)
     WHERE sent.event ? 'm' AND {_THEIR_EVENT}
-) ORDER BY id
+)
+ORDER BY 1
 """
 
 # Waits for who is processing the row; then there is no body any more.
-_EMPTY_INBOX = f"""
+_EMPTY_REQUEST = f"""
+UPDATE engagement_ingestbatch batch SET body = jsonb_set(batch.body::jsonb, '{{m}}',
+    (batch.body::jsonb->'m') - ARRAY(
+        SELECT n::text FROM ({requests("id = %(row)s::bigint")}) event WHERE {_THEIR_REQUEST})
+)::text
+WHERE id = %(row)s::bigint AND processed_at IS NULL AND origin = 'api'
+RETURNING id
+"""
+
+_EMPTY_REPLAY = f"""
 UPDATE engagement_ingestbatch batch SET body = (
     SELECT jsonb_agg(
         CASE WHEN {_THEIR_EVENT} THEN sent.event - 'm' ELSE sent.event END ORDER BY sent.n)
     FROM jsonb_array_elements(batch.body::jsonb) WITH ORDINALITY AS sent(event, n)
 )::text
-WHERE id = %(row)s::bigint AND processed_at IS NULL
+WHERE id = %(row)s::bigint AND processed_at IS NULL AND origin = 'replay'
 RETURNING id
 """
 
@@ -106,7 +126,11 @@ def _empty(table: str, whose: dict[str, Any]) -> int:
 
 def _empty_inbox(whose: dict[str, Any]) -> int:
     rows = [row for (row,) in sql.fetch_all(_IN_INBOX, whose)]
-    return sum(len(sql.fetch_all(_EMPTY_INBOX, {**whose, "row": row})) for row in rows)
+    return sum(
+        len(sql.fetch_all(empty, {**whose, "row": row}))
+        for row in rows
+        for empty in (_EMPTY_REQUEST, _EMPTY_REPLAY)
+    )
 
 
 @transaction.atomic

@@ -28,8 +28,13 @@ batch AS (
     INSERT INTO engagement_ingestbatch (origin, client, request_id, received_at, accepted, body,
         attempts, processed, duplicates, conflicts, retrying, dead)
     SELECT 'api', '', '', clock_timestamp(), count(*),
-        jsonb_agg(jsonb_build_object('i', event_id, 't', 'REDEEM', 'o', granted_at,
-            'u', user_id, 'p', promotion_id, 'a', amount) ORDER BY place)::text,
+        jsonb_build_object(
+            'i', string_agg(event_id, ',' ORDER BY place),
+            't', string_agg('REDEEM', ',' ORDER BY place),
+            'o', string_agg(granted_at::text, ',' ORDER BY place),
+            'u', string_agg(user_id::text, ',' ORDER BY place),
+            'p', string_agg(promotion_id::text, ',' ORDER BY place),
+            'a', string_agg(amount::text, ',' ORDER BY place))::text,
         0, 0, 0, 0, 0, 0
     FROM told HAVING count(*) > 0
     RETURNING id, accepted

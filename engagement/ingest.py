@@ -11,7 +11,6 @@ leaves a row that the beat finds even if nobody rings.
 import time
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from django.db import IntegrityError, connection, transaction

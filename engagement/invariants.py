@@ -56,7 +56,8 @@ INVARIANTS = [
         ACCOUNTED,
         """
         SELECT abs(
-            (SELECT coalesce(sum(CASE WHEN processed_at IS NULL THEN accepted ELSE processed END), 0)
+            (SELECT coalesce(sum(
+                    CASE WHEN processed_at IS NULL THEN accepted ELSE processed END), 0)
                 FROM engagement_ingestbatch WHERE origin = 'api')
             + (SELECT coalesce(sum(processed), 0) FROM engagement_pruned)
             - (SELECT count(*) FROM engagement_processedevent)

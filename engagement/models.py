@@ -22,8 +22,10 @@ FACT_IDS_A_BATCH = 8_192
 class IngestBatch(models.Model):
     """The inbox: one row per ingest request, with its events as one JSON text.
 
-    The row is committed before the 202, the ids of its events with it. `body` is null once processed; the header with its counts
-    stays until pruned. A worker holds a row through `lease_token` until `leased_until`.
+    The row is committed before the 202, the ids of its events with it. `body` is as `wire.encode`
+    makes it, or for replays an array of the letters' payloads; it is null once processed, and the
+    header with its counts stays until pruned. A worker holds a row through `lease_token` until
+    `leased_until`.
     """
 
     class Origin(models.TextChoices):

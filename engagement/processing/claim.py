@@ -39,7 +39,7 @@ UPDATE engagement_ingestbatch batch SET
     lease_token = %(token)s::uuid,
     leased_until = clock_timestamp() + %(lease)s::interval
 FROM chosen WHERE batch.id = chosen.id
-RETURNING batch.id, batch.attempts, (SELECT count(*) FROM waiting)
+RETURNING batch.id, batch.attempts, batch.origin = 'replay', (SELECT count(*) FROM waiting)
 """
 
 # The time a statement may take is set here to save a round trip; it ends with the transaction.
@@ -61,7 +61,7 @@ RETURNING id
 
 @dataclass(frozen=True)
 class Claim:
-    """Inbox rows that are ours while the token stands.
+    """Inbox rows that are ours while the token stands: requests, or replays of dead letters.
 
     `attempts` is how often they were claimed, this time included; `more` says that others wait.
     """
@@ -69,6 +69,7 @@ class Claim:
     rows: list[int]
     token: uuid.UUID
     attempts: int
+    replays: bool
     more: bool
 
 
@@ -96,8 +97,9 @@ def claim() -> Claim | None:
         raise
     if not taken:
         return None
-    rows = sorted(row for row, _, _ in taken)
-    return Claim(rows, token, attempts=taken[0][1], more=taken[0][2] > len(rows))
+    rows = sorted(row for row, *_ in taken)
+    _, attempts, replays, waiting = taken[0]
+    return Claim(rows, token, attempts=attempts, replays=replays, more=waiting > len(rows))
 
 
 class Held(NamedTuple):

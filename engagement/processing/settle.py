@@ -30,25 +30,25 @@ JITTER = 0.2
 
 
 def settle_inbox(
-    leftovers: Iterable[dict[str, Any]], reserved: set[int], now: datetime, moves: Counts
+    leftovers: Iterable[dict[str, Any]], now: datetime, moves: Counts, *, replays: bool
 ) -> Counts:
     """Place each left-over; gives what each batch counts of them.
 
-    `reserved` are the rows whose events hold their ids: those of left-overs are set free.
+    Those of requests hold their ids, which are set free; those of replays have a letter each.
     `moves` collects what changes in the headers of other batches: those are locked last.
 
     A left-over has the inbox's short keys, `batch`, `received_at`, the ids it resolved to and
     `cause`; `fingerprint` where it failed.
     """
     ordered = sorted(leftovers, key=lambda one: (one["i"], one["batch"], one["n"]))
-    _set_free([one for one in ordered if one["batch"] in reserved])
+    if not replays:
+        _set_free(ordered)
     counts: Counts = defaultdict(Counter)
     seen = _digests([one["i"] for one in ordered])
-    replaying = _replaying([one["i"] for one in ordered])
-    replays = replays_among(one["batch"] for one in ordered) if replaying else set()
+    replaying = _replaying([one["i"] for one in ordered]) if replays else {}
     for one in ordered:
         count = counts[one["batch"]]
-        letter = replaying.get(one["i"]) if one["batch"] in replays else None
+        letter = replaying.get(one["i"])
         if letter is not None and letter.digest == one["h"]:
             count[_settle_replay(letter, one, now, moves)] += 1
             continue
@@ -103,12 +103,6 @@ def _replaying(ids: list[str]) -> dict[str, DeadLetterEvent]:
     letters = DeadLetterEvent.objects.select_for_update().order_by("event_id")
     found = letters.filter(event_id__in=ids, state=DeadLetterEvent.State.REPLAYING)
     return {letter.event_id: letter for letter in found}
-
-
-def replays_among(rows: Iterable[int]) -> set[int]:
-    """Those of these inbox rows that are replays of dead letters."""
-    found = IngestBatch.objects.filter(pk__in=set(rows), origin=IngestBatch.Origin.REPLAY)
-    return set(found.values_list("pk", flat=True))
 
 
 def _settle_replay(

@@ -10,9 +10,9 @@ in sorted order, then users of promotions, then rollup rows, each sorted by its 
 before the upsert makes one row version per cell instead of one per event. Facts are inserted in
 the order in which events arrived, so that their indexes grow at the end.
 
-Most events are of users that their promotion knows. The subscription, which is read in any case,
-says for which types; it is told so here, where nobody else holds it. Who has no subscription, or
-one that does not know, is looked for before the insert.
+Subscriptions that events name are read in one walk along the index. Most events are of users that
+their promotion knows: the subscription says for which types, and is told so here, where nobody else
+holds it. Who has no subscription, or one that does not know, is looked for before the insert.
 """
 
 from dataclasses import dataclass
@@ -26,13 +26,39 @@ from promopulse.lib import sql
 _COLUMNS = """(i text, h bigint, t text, s bigint, u bigint, p bigint,
     o timestamptz, a numeric, m jsonb)"""
 
-INBOX_SOURCE = f"""
+
+def requests(which: str) -> str:
+    """SQL for the events of the waiting requests that meet a condition: bodies as `wire.encode`
+    makes them. `h` is null: their digests are with their ids."""
+    return f"""
+    SELECT b.id AS batch, x.n, b.received_at, x.i, NULL::bigint AS h, x.t, x.s, x.u, x.p, x.o, x.a,
+        b.sent->'m'->x.n::text AS m
+    FROM (
+        SELECT id, received_at, body::jsonb AS sent FROM engagement_ingestbatch
+        WHERE {which} OFFSET 0
+    ) b
+    CROSS JOIN LATERAL ROWS FROM (
+        unnest(string_to_array(b.sent->>'i', ',')),
+        unnest(string_to_array(b.sent->>'t', ',')),
+        unnest(string_to_array(b.sent->>'s', ',', '')::bigint[]),
+        unnest(string_to_array(b.sent->>'u', ',', '')::bigint[]),
+        unnest(string_to_array(b.sent->>'p', ',', '')::bigint[]),
+        unnest(string_to_array(b.sent->>'o', ',')::timestamptz[]),
+        unnest(string_to_array(b.sent->>'a', ',', '')::numeric[])
+    ) WITH ORDINALITY AS x(i, t, s, u, p, o, a, n)
+"""
+
+
+_PART = "CASE WHEN x.n BETWEEN %(first)s::int AND %(last)s::int THEN true ELSE false END"
+
+REQUEST_SOURCE = f"{requests('id = ANY(%(rows)s::bigint[])')} WHERE {_PART}"
+
+REPLAY_SOURCE = f"""
     SELECT b.id AS batch, x.n, b.received_at, x.i, x.h, x.t, x.s, x.u, x.p, x.o, x.a, x.m
     FROM engagement_ingestbatch b
     CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(b.body::jsonb) AS {_COLUMNS})
         WITH ORDINALITY AS x(i, h, t, s, u, p, o, a, m, n)
-    WHERE b.id = ANY(%(rows)s::bigint[])
-        AND CASE WHEN x.n BETWEEN %(first)s::int AND %(last)s::int THEN true ELSE false END
+    WHERE b.id = ANY(%(rows)s::bigint[]) AND {_PART}
 """
 
 RETRY_SOURCE = f"""
@@ -50,14 +76,17 @@ LAST = 2**31 - 1
 # Each event is judged by its own time, against the rows as they are now.
 _PROCESS = """
 WITH source AS ({source}),
+named AS MATERIALIZED (
+    SELECT id, user_id, promotion_id, deactivated_at, counted_types
+    FROM subscriptions_subscription WHERE id = ANY(ARRAY({subscriptions}))
+),
 resolved AS (
     SELECT source.batch, source.n, source.received_at, source.i, source.h, source.t, source.o,
         source.a, source.m, source.s, source.u, source.p,
         sub.id AS subscription_id,
         coalesce(sub.user_id, source.u) AS user_id,
         coalesce(sub.promotion_id, source.p) AS promotion_id,
-        CASE source.t WHEN 'VIEW' THEN 1 WHEN 'CLICK' THEN 2 ELSE 4 END AS type_bit,
-        sub.counted_types,
+        coalesce(sub.counted_types & {type_bit}, 0) > 0 AS known,
         CASE
             WHEN starts_with(source.i, 'pp:') THEN NULL  -- a grant of ours: judged when it was made
             WHEN source.s IS NOT NULL AND sub.id IS NULL THEN 'unknown_subscription'
@@ -72,14 +101,19 @@ resolved AS (
             WHEN source.o >= sub.deactivated_at THEN 'subscription_inactive'
         END AS cause
     FROM source
+    LEFT JOIN named ON named.id = source.s
     LEFT JOIN LATERAL (
         SELECT id, user_id, promotion_id, deactivated_at, counted_types
-        FROM subscriptions_subscription WHERE id = source.s
-        UNION ALL
-        SELECT id, user_id, promotion_id, deactivated_at, counted_types
         FROM subscriptions_subscription
-        WHERE source.s IS NULL AND user_id = source.u AND promotion_id = source.p
-    ) sub ON true
+        WHERE source.s IS NULL AND user_id = source.u AND promotion_id = source.p OFFSET 0
+    ) pair ON true
+    CROSS JOIN LATERAL (
+        SELECT coalesce(named.id, pair.id) AS id,
+            coalesce(named.user_id, pair.user_id) AS user_id,
+            coalesce(named.promotion_id, pair.promotion_id) AS promotion_id,
+            coalesce(named.deactivated_at, pair.deactivated_at) AS deactivated_at,
+            coalesce(named.counted_types, pair.counted_types) AS counted_types
+    ) sub
     LEFT JOIN LATERAL (
         SELECT id FROM accounts_user WHERE sub.id IS NULL AND id = source.u OFFSET 0
     ) person ON true
@@ -88,11 +122,14 @@ resolved AS (
 ),
 judged AS MATERIALIZED (
     SELECT resolved.*, cause IS NULL AS fine,
-        date_bin('1 hour', o, '2000-01-01T00:00Z') AS hour,
-        coalesce(counted_types & type_bit, 0) > 0 AS known, {fact_id} AS id
+        date_bin('1 hour', o, '2000-01-01T00:00Z') AS hour, {fact_id} AS id
     FROM resolved
 ),
 {good},
+batches AS MATERIALIZED (SELECT batch, count(*) AS counted FROM good GROUP BY batch),
+strangers AS MATERIALIZED (
+    SELECT promotion_id, t, user_id, hour, subscription_id FROM good WHERE NOT known
+),
 facts AS (
     INSERT INTO engagement_event (id, event_id, type, promotion_id, user_id, subscription_id,
         occurred_at, received_at, amount, metadata)
@@ -102,17 +139,17 @@ facts AS (
 newcomers AS (
     INSERT INTO engagement_promotionuser (promotion_id, type, user_id, first_hour)
     SELECT DISTINCT ON (promotion_id, t, user_id) promotion_id, t, user_id, hour
-    FROM good
-    WHERE NOT known AND NOT EXISTS (
-        SELECT FROM engagement_promotionuser one WHERE one.promotion_id = good.promotion_id
-            AND one.type = good.t AND one.user_id = good.user_id)
+    FROM strangers
+    WHERE NOT EXISTS (
+        SELECT FROM engagement_promotionuser one WHERE one.promotion_id = strangers.promotion_id
+            AND one.type = strangers.t AND one.user_id = strangers.user_id)
     ORDER BY promotion_id, t, user_id, hour
     ON CONFLICT (promotion_id, type, user_id) DO NOTHING
     RETURNING promotion_id, type, first_hour
 ),
 unaware AS MATERIALIZED (
     SELECT sub.id, news.types FROM (
-        SELECT subscription_id, bit_or(type_bit) AS types FROM good WHERE NOT known GROUP BY 1
+        SELECT subscription_id, bit_or({type_bit}) AS types FROM strangers GROUP BY 1
     ) news
     CROSS JOIN LATERAL (
         SELECT id FROM subscriptions_subscription WHERE id = news.subscription_id
@@ -143,28 +180,36 @@ rollup AS (
 )
 SELECT
     -- First: what nothing here reads is done last, and ids are locked before anything else.
-    (SELECT count(*) FROM good),
+    (SELECT sum(counted) FROM batches),
     (SELECT jsonb_agg(event_id) FROM (
         SELECT event_id FROM engagement_deadletterevent JOIN good ON event_id = good.i
             WHERE closed_at IS NULL
         UNION
         SELECT event_id FROM engagement_retryevent JOIN good ON event_id = good.i
     ) undelivered),
-    (SELECT jsonb_object_agg(batch, n) FROM (
-        SELECT batch, count(*) AS n FROM good GROUP BY batch) per_batch),
-    CASE WHEN (SELECT count(*) FROM good) < (SELECT count(*) FROM judged) THEN (
-        SELECT jsonb_agg(to_jsonb(judged) - '{{fine,hour,id,known,type_bit,counted_types}}'::text[]
+    (SELECT jsonb_object_agg(batch, counted) FROM batches),
+    CASE WHEN coalesce((SELECT sum(counted) FROM batches), 0) < (SELECT count(*) FROM judged) THEN (
+        SELECT jsonb_agg(to_jsonb(judged) - '{{fine,hour,id,known}}'::text[]
             ORDER BY i, batch, n)
         FROM judged WHERE NOT EXISTS (
             SELECT FROM good WHERE good.batch = judged.batch AND good.n = judged.n)
     ) END
 """
 
+_TYPE_BIT = "CASE t WHEN 'VIEW' THEN 1 WHEN 'CLICK' THEN 2 ELSE 4 END"
+
 _RESERVED = {
+    # Read off the bodies: the events are then needed only once, and not kept.
+    "subscriptions": """
+        SELECT unnest(string_to_array(body::jsonb->>'s', ',', '')::bigint[])
+        FROM engagement_ingestbatch WHERE id = ANY(%(rows)s::bigint[])""",
+    "type_bit": _TYPE_BIT,
     "fact_id": f"batch * {FACT_IDS_A_BATCH} + n",
     "good": "good AS NOT MATERIALIZED (SELECT * FROM judged WHERE fine)",
 }
 _NOT_RESERVED = {
+    "subscriptions": "SELECT s FROM source WHERE s IS NOT NULL",
+    "type_bit": _TYPE_BIT,
     # Of its own, and as new as those of a batch that arrives now.
     "fact_id": f"""CASE WHEN cause IS NULL
             THEN nextval('engagement_ingestbatch_id_seq') * {FACT_IDS_A_BATCH} END""",
@@ -188,8 +233,8 @@ NO_WHOLE_TABLES = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_memoize', 'off', true)
 """
 
-_FROM_REQUESTS = _PROCESS.format(source=INBOX_SOURCE, **_RESERVED)
-_FROM_LETTERS = _PROCESS.format(source=INBOX_SOURCE, **_NOT_RESERVED)
+_FROM_REQUESTS = _PROCESS.format(source=REQUEST_SOURCE, **_RESERVED)
+_FROM_LETTERS = _PROCESS.format(source=REPLAY_SOURCE, **_NOT_RESERVED)
 _FROM_RETRIES = _PROCESS.format(source=RETRY_SOURCE, **_NOT_RESERVED)
 
 

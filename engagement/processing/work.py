@@ -64,10 +64,8 @@ RETURNING batch.id
 """
 
 _EVENTS = """
-SELECT b.id AS batch, x.n, b.received_at, x.event
-FROM engagement_ingestbatch b
-CROSS JOIN LATERAL jsonb_array_elements(b.body::jsonb) WITH ORDINALITY AS x(event, n)
-WHERE b.id = %(row)s AND (%(places)s::int[] IS NULL OR x.n = ANY(%(places)s::int[]))
+SELECT to_jsonb(event) FROM ({source}) event
+WHERE %(places)s::int[] IS NULL OR n = ANY(%(places)s::int[])
 """
 
 
@@ -80,7 +78,7 @@ def process(taken: Claim) -> int:
     try:
         if taken.attempts >= SUSPECT_AT:
             return _suspected(taken)
-        return again.on_contention(lambda: _try(taken), statement.INBOX_SOURCE, taken.rows)
+        return again.on_contention(lambda: _try(taken), _source(taken), taken.rows)
     except breaker.Tripped as tripped:
         release(taken)
         breaker.pause(tripped.fingerprint)
@@ -93,12 +91,12 @@ def process(taken: Claim) -> int:
 
 def _try(taken: Claim) -> int:
     try:
-        handled = _in_transaction(taken, _together, _finish)
+        handled = _in_transaction(taken, partial(_together, taken), _finish)
     except Exception as error:
         if classify(error) is not Failure.UNKNOWN:
             raise
         logger.warning("a set failed, trying its events apart", exc_info=error)
-        return _in_transaction(taken, _apart, _finish)
+        return _in_transaction(taken, partial(_apart, taken), _finish)
     breaker.went_well(handled)
     return handled
 
@@ -107,39 +105,39 @@ def _try(taken: Claim) -> int:
 _Result = tuple[list[Outcome], list[dict[str, Any]]]
 
 
-def _together(rows: dict[int, Held]) -> _Result:
-    act = statement.process_requests if _reserved(rows) else statement.process_replays
+def _together(taken: Claim, rows: dict[int, Held]) -> _Result:
     with deadline():
-        return [act(list(rows))], []
+        return [_statement(taken)(list(rows))], []
 
 
-def _apart(rows: dict[int, Held]) -> _Result:
+def _apart(taken: Claim, rows: dict[int, Held]) -> _Result:
     outcomes, failed = [], []
-    reserved = _reserved(rows)
-    act = statement.process_requests if reserved else statement.process_replays
     for row, held in rows.items():
+        act = partial(_statement(taken), [row])
         # Dead letters that fail again say nothing new: they must not stop everybody's events.
-        sifted = sift(partial(act, [row]), 1, held.events, watched=bool(reserved))
+        sifted = sift(act, 1, held.events, watched=not taken.replays)
         outcomes += sifted.outcomes
         how = {one.place: one.fingerprint for one in sifted.failed}
         failed += [
             {**event, "cause": "processing_error", "fingerprint": how[event["n"]]}
-            for event in (_events(row, list(how)) if how else [])
+            for event in (_events(taken, row, list(how)) if how else [])
         ]
     return outcomes, failed
 
 
-def _reserved(rows: dict[int, Held]) -> set[int]:
-    """Those of these rows whose events took their ids as they came: all of a claim, or none,
-    which then is of replays."""
-    return {row for row, held in rows.items() if held.origin == IngestBatch.Origin.API}
+def _statement(taken: Claim) -> Callable[..., Outcome]:
+    return statement.process_replays if taken.replays else statement.process_requests
+
+
+def _source(taken: Claim) -> str:
+    return statement.REPLAY_SOURCE if taken.replays else statement.REQUEST_SOURCE
 
 
 def _suspected(taken: Claim) -> int:
     """Work on a row that has ended workers. It was claimed alone."""
     logger.error("events suspected of ending their worker", extra={"rows": taken.rows})
-    if not settle.replays_among(taken.rows):
-        return _in_transaction(taken, partial(_lost, places=None), _finish)
+    if not taken.replays:
+        return _in_transaction(taken, partial(_lost, taken, places=None), _finish)
     handled = 0
     while done := _first_alone(taken):
         handled += done
@@ -150,29 +148,28 @@ def _suspected(taken: Claim) -> int:
 def _first_alone(taken: Claim) -> int:
     """Settle the first event of a replay; one that ended its worker alone is not tried again."""
     guilty = taken.attempts > SUSPECT_AT
-    act = partial(_lost, places=[1]) if guilty else _first_apart
+    act = partial(_lost, taken, places=[1]) if guilty else partial(_first_apart, taken)
     return again.on_contention(
-        lambda: _in_transaction(taken, act, _take_first_off), statement.INBOX_SOURCE, taken.rows
+        lambda: _in_transaction(taken, act, _take_first_off), _source(taken), taken.rows
     )
 
 
-def _first_apart(rows: dict[int, Held]) -> _Result:
-    return _apart({row: held._replace(events=1) for row, held in rows.items()})
+def _first_apart(taken: Claim, rows: dict[int, Held]) -> _Result:
+    return _apart(taken, {row: held._replace(events=1) for row, held in rows.items()})
 
 
-def _lost(rows: dict[int, Held], *, places: list[int] | None) -> _Result:
+def _lost(taken: Claim, rows: dict[int, Held], *, places: list[int] | None) -> _Result:
     """Leave every event untried, or those at these places: one of them ends its worker."""
-    return [], [{**event, "cause": "worker_lost"} for row in rows for event in _events(row, places)]
+    left = [event for row in rows for event in _events(taken, row, places)]
+    return [], [{**event, "cause": "worker_lost"} for event in left]
 
 
-def _events(row: int, places: list[int] | None) -> list[dict[str, Any]]:
+def _events(taken: Claim, row: int, places: list[int] | None) -> list[dict[str, Any]]:
     """Events of an inbox row as left-overs: what they say, nothing resolved."""
-    found = []
-    for batch, n, received_at, event in sql.fetch_all(_EVENTS, {"row": row, "places": places}):
-        said = statement.decode(event)
-        resolved = {"promotion_id": said.get("p"), "user_id": said.get("u")}
-        found.append({"batch": batch, "n": n, "received_at": received_at, **said, **resolved})
-    return found
+    params = {"rows": [row], "first": 1, "last": statement.LAST, "places": places}
+    found = sql.fetch_all(_EVENTS.format(source=_source(taken)), params)
+    said = [statement.decode(event) for (event,) in found]
+    return [{**event, "promotion_id": event["p"], "user_id": event["u"]} for event in said]
 
 
 def _in_transaction(
@@ -190,7 +187,7 @@ def _in_transaction(
         outcomes, unseen = act(rows)
         leftovers = [one for outcome in outcomes for one in outcome.leftovers]
         moves: settle.Counts = defaultdict(Counter)
-        counts = settle.settle_inbox([*leftovers, *unseen], _reserved(rows), now, moves)
+        counts = settle.settle_inbox([*leftovers, *unseen], now, moves, replays=taken.replays)
         for outcome in outcomes:
             settle.close_letters(outcome.delivered, now, moves, rows)
             for row, counted in outcome.counted.items():

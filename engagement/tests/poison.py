@@ -19,8 +19,8 @@ SELECT count(*), count(*) FILTER (WHERE source.i LIKE '{MARK}%%') FROM ({{source
 
 def _counts(statement_text: str, params: dict[str, Any]) -> tuple[int, int]:
     """How many events the statement is about, and how many of them are poison."""
-    inbox = "engagement_ingestbatch" in statement_text
-    source = statement.INBOX_SOURCE if inbox else statement.RETRY_SOURCE
+    sources = (statement.REQUEST_SOURCE, statement.REPLAY_SOURCE, statement.RETRY_SOURCE)
+    source = next(source for source in sources if source in statement_text)
     events, bad = sql.fetch_one(_FIND.format(source=source), params)
     return events, bad
 

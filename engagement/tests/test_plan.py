@@ -13,7 +13,19 @@ from subscriptions.tests.factories import SubscriptionFactory
 pytestmark = pytest.mark.django_db
 
 
-COUNTING = {"first", "counted", "good", "newcomers", "judged"}
+COUNTING = {
+    *("source", "named", "judged", "first", "taken", "good", "strangers", "newcomers", "unaware"),
+}
+    "source",
+    "named",
+    "judged",
+    "first",
+    "taken",
+    "good",
+    "strangers",
+    "newcomers",
+    "unaware",
+}
 GROWING = {"subscriptions_subscription", "accounts_user", "engagement_promotionuser"}
 
 
