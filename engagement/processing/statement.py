@@ -130,12 +130,6 @@ batches AS MATERIALIZED (SELECT batch, count(*) AS counted FROM good GROUP BY ba
 strangers AS MATERIALIZED (
     SELECT promotion_id, t, user_id, hour, subscription_id FROM good WHERE NOT known
 ),
-facts AS (
-    INSERT INTO engagement_event (id, event_id, type, promotion_id, user_id, subscription_id,
-        occurred_at, received_at, amount, metadata)
-    SELECT id, i, t, promotion_id, user_id, subscription_id, o, received_at, a, m
-    FROM good ORDER BY id
-),
 newcomers AS (
     INSERT INTO engagement_promotionuser (promotion_id, type, user_id, first_hour)
     SELECT DISTINCT ON (promotion_id, t, user_id) promotion_id, t, user_id, hour
@@ -146,19 +140,6 @@ newcomers AS (
     ORDER BY promotion_id, t, user_id, hour
     ON CONFLICT (promotion_id, type, user_id) DO NOTHING
     RETURNING promotion_id, type, first_hour
-),
-unaware AS MATERIALIZED (
-    SELECT sub.id, news.types FROM (
-        SELECT subscription_id, bit_or({type_bit}) AS types FROM strangers GROUP BY 1
-    ) news
-    CROSS JOIN LATERAL (
-        SELECT id FROM subscriptions_subscription WHERE id = news.subscription_id
-        FOR NO KEY UPDATE SKIP LOCKED
-    ) sub
-),
-told AS (
-    UPDATE subscriptions_subscription sub SET counted_types = sub.counted_types | unaware.types
-    FROM unaware WHERE sub.id = unaware.id
 ),
 cells AS (
     SELECT promotion_id, t AS type, hour, count(*) AS events, coalesce(sum(a), 0) AS amount
@@ -177,9 +158,30 @@ rollup AS (
         events = stat.events + excluded.events,
         new_users = stat.new_users + excluded.new_users,
         amount = stat.amount + excluded.amount
+),
+-- What nothing here reads is done after all else, the last first: thus facts before the rollup, whose
+-- rows everybody wants and which are held until the commit.
+unaware AS MATERIALIZED (
+    SELECT sub.id, news.types FROM (
+        SELECT subscription_id, bit_or({type_bit}) AS types FROM strangers GROUP BY 1
+    ) news
+    CROSS JOIN LATERAL (
+        SELECT id FROM subscriptions_subscription WHERE id = news.subscription_id
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) sub
+),
+told AS (
+    UPDATE subscriptions_subscription sub SET counted_types = sub.counted_types | unaware.types
+    FROM unaware WHERE sub.id = unaware.id
+),
+facts AS (
+    INSERT INTO engagement_event (id, event_id, type, promotion_id, user_id, subscription_id,
+        occurred_at, received_at, amount, metadata)
+    SELECT id, i, t, promotion_id, user_id, subscription_id, o, received_at, a, m
+    FROM good
 )
 SELECT
-    -- First: what nothing here reads is done last, and ids are locked before anything else.
+    -- Ids are locked before anything else.
     (SELECT sum(counted) FROM batches),
     (SELECT jsonb_agg(event_id) FROM (
         SELECT event_id FROM engagement_deadletterevent JOIN good ON event_id = good.i
