@@ -2,6 +2,7 @@
 
 from engagement.models import FACT_IDS_A_BATCH
 from engagement.pruning import KEPT_SINCE
+from engagement.rebuild import FALSE_HINTS
 from promopulse.lib.invariants import Invariant
 
 ACCOUNTED = "accepted = processed + duplicates and conflicts + waiting + retrying + dead"
@@ -178,6 +179,11 @@ INVARIANTS = [
         WHERE known.id IS NULL
             OR (fact.user_id IS NULL AND known.first_hour >= {KEPT_SINCE})
         """,
+    ),
+    Invariant(
+        2,
+        ROLLUPS,
+        f"SELECT count(*) FROM ({FALSE_HINTS.format(users='engagement_promotionuser')}) hint",
     ),
     Invariant(
         2,

@@ -6,16 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from engagement.letters.selection import Selection
+from engagement.processing.settle import COUNTED
 from promopulse.lib import sql
 from promopulse.lib.plans import digest
 
 PROMOTIONS_TOLD = 100
 
-_SUMMARY = """
+_SUMMARY = f"""
 SELECT cause, letter.promotion_id, count(*), min(dead_at), max(dead_at),
-    count(processed.event_id)
+    count(*) FILTER (WHERE {COUNTED})
 FROM engagement_deadletterevent letter
-LEFT JOIN engagement_processedevent processed USING (event_id)
+LEFT JOIN engagement_processedevent taken USING (event_id)
 WHERE letter.id = ANY(%(ids)s::bigint[])
 GROUP BY cause, letter.promotion_id
 """

@@ -78,11 +78,13 @@ def _set_free(leftovers: list[dict[str, Any]]) -> None:
         one["h"] = freed[one["i"]]
 
 
+# Of a row `taken` of the ids: its event is counted, and does not wait in the inbox.
+COUNTED = f"""(taken.event_id IS NOT NULL AND NOT EXISTS (
+    SELECT FROM engagement_ingestbatch
+    WHERE id = taken.fact_id / {FACT_IDS_A_BATCH} AND processed_at IS NULL))"""
 _COUNTED = f"""
 SELECT event_id FROM engagement_processedevent taken
-WHERE event_id = ANY(%(ids)s::text[]) AND NOT EXISTS (
-    SELECT FROM engagement_ingestbatch
-    WHERE id = taken.fact_id / {FACT_IDS_A_BATCH} AND processed_at IS NULL)
+WHERE event_id = ANY(%(ids)s::text[]) AND {COUNTED}
 """
 
 

@@ -24,13 +24,15 @@ def traffic():
     """Every outcome once: counted, duplicate, conflict, retrying, dead, waiting."""
     subscription = SubscriptionFactory()
     draft = PromotionFactory()
-    sent = event(subscription_id=subscription.pk, amount="5.25", type="REDEEM")
-    send(sent), send(sent), send({**sent, "type": "CLICK"})
+    refused = event(user_id=subscription.user_id, promotion_id=draft.pk)
     send_and_process(
+        event(subscription_id=subscription.pk, amount="5.25", type="REDEEM"),
         event(subscription_id=subscription.pk),
         event(subscription_id=9_999_999),
-        event(user_id=subscription.user_id, promotion_id=draft.pk),
+        refused,
     )
+    send_and_process(refused)
+    send_and_process({**refused, "type": "CLICK"})
     RetryEvent.objects.update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
     processing.drain()
     send(event(subscription_id=subscription.pk))
@@ -68,6 +70,7 @@ def test_a_clean_audit(traffic, capsys):
         ("DELETE FROM engagement_promotionuser", 2),
         ("DELETE FROM engagement_event WHERE type = 'REDEEM'", 2),
         ("DELETE FROM engagement_processedevent", 2),
+        ("UPDATE subscriptions_subscription SET counted_types = counted_types | 2", 2),
         ("UPDATE engagement_deadletterevent SET state = 'lost'", 8),
         ("UPDATE engagement_eventstat SET type = 'BUY' WHERE type = 'VIEW'", 8),
     ],

@@ -18,8 +18,8 @@ ROWS = 60_000
 
 # One promotion of 300 gets half of all. A month in the past, so that it is the same every day.
 _MANY = """
-INSERT INTO engagement_event (event_id, type, promotion_id, user_id, occurred_at, received_at)
-    SELECT 'm' || n, 'VIEW', CASE WHEN n % 2 = 0 THEN 1 ELSE 2 + n % 299 END, n % 3000,
+INSERT INTO engagement_event (id, event_id, type, promotion_id, user_id, occurred_at, received_at)
+    SELECT n + 1, 'm' || n, 'VIEW', CASE WHEN n % 2 = 0 THEN 1 ELSE 2 + n % 299 END, n % 3000,
         '{start}'::timestamptz + {when}, now()
     FROM generate_series(0, {last}) n;
 INSERT INTO engagement_eventstat (promotion_id, type, hour, events, new_users, amount)

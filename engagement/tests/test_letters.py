@@ -235,6 +235,19 @@ def test_an_event_counted_from_another_sending_is_not_counted_again():
     assert violations() == {}
 
 
+def test_a_plan_tells_what_was_counted_from_what_waits():
+    sent = draft_letters(3)
+    activate(sent)
+    letters.discard(ALL, reason="Wrong")
+    send_and_process(sent[0])
+    send(sent[1])
+    letters.restore(ALL)
+    assert replay(ALL, dry_run=True).plan.already_counted == 1
+    processing.drain()
+    assert by_state() == {"open": 2, "superseded": 1}
+    assert replay(ALL, dry_run=True).plan.already_counted == 1
+
+
 def test_the_same_event_sent_again_before_its_replay_is_processed():
     """It is counted from where it came first; the replay then finds nothing to do."""
     sent = draft_letters(1)
@@ -278,12 +291,13 @@ def test_the_same_event_refused_again_while_its_replay_waits():
 
 
 def test_the_same_event_sent_again_after_its_replay_was_written():
+    """Who is sent holds the id: the replay leaves it to that one."""
     sent = draft_letters(1)
     activate(sent)
     replay(ALL)
     send(*sent)
     processing.drain()
-    assert (by_state(), counted()) == ({"resolved": 1}, 1)
+    assert (by_state(), counted()) == ({"superseded": 1}, 1)
     assert violations() == {}
 
 

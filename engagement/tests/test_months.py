@@ -56,7 +56,7 @@ def test_the_last_moment_of_a_month_is_in_it():
     partitions.ensure([date(2031, 12, 31)])
     at = datetime(2032, 1, 1, tzinfo=UTC) - timedelta(microseconds=1)
     Event.objects.create(
-        event_id="e", type="VIEW", promotion_id=1, user_id=1, occurred_at=at, received_at=at
+        id=1, event_id="e", type="VIEW", promotion_id=1, user_id=1, occurred_at=at, received_at=at
     )
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM engagement_event_2031_12")

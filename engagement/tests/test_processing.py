@@ -84,23 +84,28 @@ def test_sending_twice_changes_nothing(subscription):
     assert EventStat.objects.get().events == 1
 
 
-def test_repeats_waiting_at_once_count_once(subscription):
-    sent = event(subscription_id=subscription.pk)
-    first, second = send(sent), send(sent)
-    third = send({**sent, "metadata": {"other": 1}})
-    processing.drain()
-    assert counts(first.batch_id) == {"accepted": 1, "processed": 1}
-    assert counts(second.batch_id) == {"accepted": 1, "duplicates": 1}
-    assert counts(third.batch_id) == {"accepted": 1, "conflicts": 1}
-    assert EventStat.objects.get().events == 1
-
-
-def test_a_conflict_is_told_at_once_when_it_can_be(subscription):
+def test_what_was_counted_is_a_conflict_with_other_fields(subscription):
     sent = event(subscription_id=subscription.pk)
     send_and_process(sent)
     outcome = send({**sent, "type": "CLICK"})
-    assert outcome.accepted == 0
+    assert (outcome.batch_id, outcome.accepted) == (None, 0)
     assert [one.code for one in outcome.rejected] == ["event_conflict"]
+    assert Event.objects.get().type == "VIEW"
+
+
+def test_repeats_of_what_is_not_counted_are_told_apart_when_they_fail_too(subscription):
+    """An id that is dead or retried may be sent again: the header says what became of it."""
+    draft = PromotionFactory()
+    dead = event(user_id=subscription.user_id, promotion_id=draft.pk)
+    retried = event(subscription_id=9_999_999)
+    first = send_and_process(dead, retried)
+    assert counts(first.batch_id) == {"accepted": 2, "dead": 1, "retrying": 1}
+    same = send_and_process(dead, retried)
+    assert counts(same.batch_id) == {"accepted": 2, "duplicates": 2}
+    other = send_and_process({**dead, "type": "CLICK"}, {**retried, "type": "CLICK"})
+    assert counts(other.batch_id) == {"accepted": 2, "conflicts": 2}
+    assert counts(first.batch_id) == {"accepted": 2, "dead": 1, "retrying": 1}
+    assert not Event.objects.exists()
 
 
 def test_unique_users_are_counted_once_each(subscription):

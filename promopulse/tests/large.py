@@ -36,14 +36,14 @@ FROM (SELECT id FROM accounts_user WHERE source_id LIKE 'large:%%') person,
     (SELECT id FROM promotions_promotion ORDER BY id LIMIT 5) promotion;
 
 INSERT INTO engagement_event
-    (event_id, type, promotion_id, user_id, occurred_at, received_at, amount)
-SELECT 'large-' || n, (ARRAY['VIEW', 'VIEW', 'VIEW', 'CLICK', 'REDEEM'])[n %% 5 + 1],
+    (id, event_id, type, promotion_id, user_id, occurred_at, received_at, amount)
+SELECT {EVENTS} + 1 - n, 'large-' || n, (ARRAY['VIEW', 'VIEW', 'VIEW', 'CLICK', 'REDEEM'])[n %% 5 + 1],
     %(promotion)s + n %% {PROMOTIONS}, %(person)s + n %% {PEOPLE},
     now() - n * interval '{DAYS} days' / {EVENTS}, now(), CASE WHEN n %% 5 = 4 THEN 5 END
 FROM generate_series({EVENTS}, 1, -1) n;
 
-INSERT INTO engagement_processedevent (event_id, digest, promotion_id, occurred_at, fact_id)
-SELECT event_id, id, promotion_id, occurred_at, id FROM engagement_event WHERE event_id LIKE '%%0';
+INSERT INTO engagement_processedevent (event_id, digest, fact_id)
+SELECT event_id, id, id FROM engagement_event WHERE event_id LIKE '%%0';
 
 INSERT INTO engagement_eventstat (promotion_id, type, hour, events, new_users, amount)
 SELECT promotion_id, type, date_trunc('hour', occurred_at, 'UTC'), count(*), 0,
