@@ -1,11 +1,8 @@
 """Replays beside each other, beside discards, and beside the same events sent again."""
 
-import threading
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from django.db import connection, transaction
 
 from accounts.tests.threads import at_once
 from engagement import letters, processing
@@ -13,6 +10,7 @@ from engagement.letters import Selection, replay, replaying
 from engagement.letters.replaying import ReplayRunning
 from engagement.models import DeadLetterEvent, IngestBatch
 from engagement.tests.factories import send
+from engagement.tests.interleaved import elsewhere
 from engagement.tests.letters import (
     activate,
     counted,
@@ -55,31 +53,6 @@ def test_even_without_the_lock_of_the_group(monkeypatch):
     batches = IngestBatch.objects.filter(origin="replay")
     assert sum(batch.accepted for batch in batches) == 200
     assert violations() == {}
-
-
-@contextmanager
-def elsewhere(act):
-    """Meanwhile another connection has done `act` and not committed."""
-    done, go_on = threading.Event(), threading.Event()
-
-    def run():
-        try:
-            with transaction.atomic():
-                act()
-                done.set()
-                go_on.wait(30)
-        finally:
-            done.set()
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert done.wait(30)
-    try:
-        yield
-    finally:
-        go_on.set()
-        thread.join()
 
 
 def group_of(events):
