@@ -37,7 +37,8 @@ FROM (SELECT id FROM accounts_user WHERE source_id LIKE 'large:%%') person,
 
 INSERT INTO engagement_event
     (id, event_id, type, promotion_id, user_id, occurred_at, received_at, amount)
-SELECT {EVENTS} + 1 - n, 'large-' || n, (ARRAY['VIEW', 'VIEW', 'VIEW', 'CLICK', 'REDEEM'])[n %% 5 + 1],
+SELECT {EVENTS} + 1 - n, 'large-' || n,
+    (ARRAY['VIEW', 'VIEW', 'VIEW', 'CLICK', 'REDEEM'])[n %% 5 + 1],
     %(promotion)s + n %% {PROMOTIONS}, %(person)s + n %% {PEOPLE},
     now() - n * interval '{DAYS} days' / {EVENTS}, now(), CASE WHEN n %% 5 = 4 THEN 5 END
 FROM generate_series({EVENTS}, 1, -1) n;
