@@ -107,7 +107,8 @@ class Event(models.Model):
     """One engagement fact. Append-only, no foreign keys, partitioned by month of `occurred_at`.
     Only its metadata may go, with the person it may tell of.
 
-    Ids count up as events arrive: the newest is the last that came, whenever it happened.
+    Ids count up as events arrive: the newest is the last that came, whenever it happened. They are
+    given with the ids of ProcessedEvent, none here.
     """
 
     id = models.BigIntegerField(primary_key=True)
