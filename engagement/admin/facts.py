@@ -146,13 +146,14 @@ class EventAdmin(InCurrency, ByEventId):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """The fact has no index on its id; the record of its processing leads to it."""
+        """Facts have no index on event ids; the record of the id leads to the fact."""
         if match := _ABOUT.fullmatch(search_term.strip()):
             return queryset.filter(**{f"{match[1]}_id": int(match[2])}), False
         event_id = wire.canonical_id(search_term.strip())
         if not event_id:
             return queryset, False
-        return queryset.filter(pk=selectors.fact_id_of(event_id)), False
+        fact_id = selectors.fact_id_of(event_id)
+        return queryset.filter(pk=fact_id) if fact_id else queryset.none(), False
 
 
 @admin.register(RetryEvent)

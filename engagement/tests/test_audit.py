@@ -56,6 +56,9 @@ def test_a_clean_audit(traffic, capsys):
     assert set(found.values()) == {0}
 
 
+WAITS = "fact_id NOT IN (SELECT id FROM engagement_event)"
+
+
 @pytest.mark.parametrize(
     ("sql", "number"),
     [
@@ -70,6 +73,9 @@ def test_a_clean_audit(traffic, capsys):
         ("DELETE FROM engagement_promotionuser", 2),
         ("DELETE FROM engagement_event WHERE type = 'REDEEM'", 2),
         ("DELETE FROM engagement_processedevent", 2),
+        (f"DELETE FROM engagement_processedevent WHERE {WAITS}", 1),
+        (f"UPDATE engagement_processedevent SET fact_id = fact_id + 8192 WHERE {WAITS}", 1),
+        (f"UPDATE engagement_processedevent SET fact_id = 1 WHERE NOT {WAITS}", 2),
         ("UPDATE subscriptions_subscription SET counted_types = counted_types | 2", 2),
         ("UPDATE engagement_deadletterevent SET state = 'lost'", 8),
         ("UPDATE engagement_eventstat SET type = 'BUY' WHERE type = 'VIEW'", 8),
