@@ -145,12 +145,10 @@ class TestCounters:
             ("promopulse_events_dead_total", {"cause": "promotion_not_active"}),
             ("promopulse_event_delay_seconds_count", {}),
         )
-        one = event(subscription_id=subscription.pk)
-        send(one)
-        send(one)
-        send({**one, "type": "CLICK"})
-        send(event(user_id=subscription.user_id, promotion_id=draft.pk))
-        processing.drain()
+        dead = event(user_id=subscription.user_id, promotion_id=draft.pk)
+        send_and_process(event(subscription_id=subscription.pk), dead)
+        send_and_process(dead)
+        send_and_process({**dead, "type": "CLICK"})
         assert grown() == [1, 1, 1, 1, 1]
 
     def test_a_retry_is_a_try_and_then_a_count(self):
