@@ -23,10 +23,18 @@ def elsewhere(act: Callable[[], Any]) -> Iterator[None]:
 
 
 @contextmanager
-def ahead(act: Callable[[], Any]) -> Iterator[None]:
-    """Another connection has done `act`, and commits once somebody waits for it, as they must."""
+def ahead(act: Callable[[], Any], *, commits: bool = True) -> Iterator[None]:
+    """Another connection has done `act`, and commits once somebody waits for it, as they must.
+
+    Or all of it is undone then.
+    """
     waited_for = []
-    with _beside(act, lambda: waited_for.append(_is_waited_for())):
+
+    def then() -> None:
+        waited_for.append(_is_waited_for())
+        transaction.set_rollback(not commits)
+
+    with _beside(act, then):
         yield
     assert waited_for == [True], "nobody waited for it"
 

@@ -10,7 +10,7 @@ from engagement.letters import Selection, replay
 from engagement.models import FACT_IDS_A_BATCH, Event, IngestBatch, ProcessedEvent, RetryEvent
 from engagement.processing.claim import claim
 from engagement.tests.factories import event, send, send_and_process
-from engagement.tests.interleaved import elsewhere
+from engagement.tests.interleaved import ahead, elsewhere
 from engagement.tests.letters import draft_letters, violations
 from engagement.window import Window
 from subscriptions.tests.factories import SubscriptionFactory
@@ -131,6 +131,17 @@ def room(subscription):
     """How many events of this sender would be let in now."""
     _, *answer = window._run("take", 1_000, 60_000, [subscription.pk], [2_000])
     return answer[1]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_the_second_waits_for_what_becomes_of_the_first(subscription, stored):
+    (sent,) = many(subscription, 1)
+    with ahead(lambda: send(sent), commits=stored):
+        outcome = send(sent, *many(subscription, 1))
+    assert (outcome.accepted, outcome.duplicates) == ((1, 1) if stored else (2, 0))
+    processing.drain()
+    assert Event.objects.count() == 2
+    assert violations() == {}
 
 
 def test_a_repeat_undoes_the_whole_request(subscription, settings, monkeypatch):
