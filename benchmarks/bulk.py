@@ -9,7 +9,7 @@ from benchmarks.report import Row
 from benchmarks.world import KEY, World, bodies
 
 EVENTS_PER_REQUEST = 500
-CONNECTIONS = 4
+CONNECTIONS = 8
 
 
 def run(world: World, *, passes: int, events: int) -> list[Row]:
