@@ -1,9 +1,9 @@
 """Ingest: from a request body to one committed inbox row and the ids of its events.
 
 The row is the truth: it is committed before the answer. One statement decides: it checks that the
-caller may still send, inserts the row, and with it the ids, so that of two senders of an id one is
-the first. The other waits for that commit, for some milliseconds, then looks up which ids are known
-and stores what is left. Ids are inserted in sorted order, so that no two requests wait for each
+caller may still send, inserts the ids and then the row, so that of two senders of an id one is the
+first. The other waits for that commit, for some milliseconds, then looks up which ids are known and
+stores what is left. Ids are inserted in sorted order, so that no two requests wait for each
 other in a circle. A crash before the commit leaves nothing (the client sends again), one after it
 leaves a row that the beat finds even if nobody rings.
 """
@@ -20,7 +20,7 @@ from engagement import doorbell, metrics, wire
 from engagement.failures import UNIQUE_VIOLATION, sqlstate
 from engagement.models import FACT_IDS_A_BATCH
 from engagement.window import Events, Window
-from promopulse.lib import context
+from promopulse.lib import context, sql
 from promopulse.lib.direct import Statement
 from promopulse.lib.strict_json import Unreadable
 
@@ -65,36 +65,45 @@ _CALLER_MAY = """
         ELSE true
     END"""
 
-_STORE = Statement(
-    "store",
-    f"""
+# The ids first: where one is known, nothing more is done. With `on_conflict` the answer is no row
+# instead of an error.
+_STORE_TEXT = f"""
 WITH caller AS MATERIALIZED (SELECT {_CALLER_MAY} AS may),
-known AS MATERIALIZED (
-    SELECT event_id, digest FROM engagement_processedevent
-    WHERE event_id = ANY(string_to_array(%(looked_for)s::text, ','))
-),
-stored AS (
-    INSERT INTO engagement_ingestbatch (origin, client, request_id, received_at, accepted, body,
-        attempts, processed, duplicates, conflicts, retrying, dead)
-    SELECT 'api', %(client)s, %(request_id)s, %(received_at)s::timestamptz, %(accepted)s::int,
-        %(body)s::text,
-        0, 0, 0, 0, 0, 0
-    FROM caller WHERE may AND %(accepted)s::int > 0 AND NOT EXISTS (SELECT FROM known)
-    RETURNING id
+batch AS MATERIALIZED (
+    SELECT nextval('engagement_ingestbatch_id_seq') AS id FROM caller WHERE may
 ),
 ids AS (
     INSERT INTO engagement_processedevent (event_id, digest, fact_id)
-    SELECT event.id COLLATE "C", event.digest, stored.id * {FACT_IDS_A_BATCH} + event.place
-    FROM stored CROSS JOIN ROWS FROM (
+    SELECT event.id COLLATE "C", event.digest, batch.id * {FACT_IDS_A_BATCH} + event.place
+    FROM batch CROSS JOIN ROWS FROM (
         unnest(string_to_array(%(ids)s::text, ',')),
         unnest(string_to_array(%(digests)s::text, ',')::bigint[])
     ) WITH ORDINALITY AS event(id, digest, place)
     ORDER BY 1
+    {{on_conflict}}
+    RETURNING 1
+),
+stored AS (
+    INSERT INTO engagement_ingestbatch (id, origin, client, request_id, received_at, accepted,
+        body, attempts, processed, duplicates, conflicts, retrying, dead)
+    SELECT id, 'api', %(client)s, %(request_id)s, %(received_at)s::timestamptz,
+        %(accepted)s::int, %(body)s::text, 0, 0, 0, 0, 0, 0
+    FROM batch WHERE (SELECT count(*) FROM ids) > 0
+    RETURNING id
 )
-SELECT (SELECT may FROM caller)::text, (SELECT id FROM stored)::text,
-    (SELECT jsonb_object_agg(event_id, digest) FROM known)::text
-""",
-)
+SELECT (SELECT may FROM caller)::text, (SELECT id FROM stored)::text
+"""
+
+_STORE_ONE = Statement("store_one", _STORE_TEXT.format(on_conflict="ON CONFLICT DO NOTHING"))
+_STORE_MANY = Statement("store_many", _STORE_TEXT.format(on_conflict=""))
+
+# By the index, whatever was known of the table when the plan was made.
+_BY_INDEX = "SELECT set_config('enable_seqscan', 'off', true)"
+_LOOK = f"""
+SELECT ({_CALLER_MAY}), (
+    SELECT jsonb_object_agg(event_id, digest)::text FROM engagement_processedevent
+    WHERE event_id = ANY(string_to_array(%(ids)s::text, ',')))
+"""
 
 
 def ingest_body(
@@ -169,10 +178,8 @@ def ingest_events(
     return outcome
 
 
-# While ids come that are known, they are looked for before events are stored in vain.
+# While ids come that are known, those of many events are looked for before they are stored in vain.
 WARY_SECONDS = 10.0
-# In each of them somebody else was the first with an id, which the next look sees.
-TRIES = 20
 _wary_until = 0.0
 
 
@@ -183,36 +190,36 @@ def _accept(
 
     Only new events count against the limit, but which are new is known after room was taken.
     """
-    global _wary_until
     over = window.take(fresh) if window else {}
-    look, tries = bool(over) or time.monotonic() < _wary_until, TRIES
     try:
-        while True:
-            try:
-                outcome.batch_id, known = _store(fresh, over, now, caller, look=look)
-            except IntegrityError as error:
-                tries -= 1
-                if sqlstate(error) != UNIQUE_VIOLATION or not tries:
-                    raise
-                _wary_until, look = time.monotonic() + WARY_SECONDS, True
-                continue
-            if not known:
-                break
-            repeated = _drop_known(known, fresh, over, outcome)
-            if window and over:
-                window.give_back([*fresh.values(), *repeated])
-                fresh |= over
-                over = window.take(fresh)
-            elif window:
-                window.give_back(repeated)
-            if not fresh:
-                break
-            look = False
+        if over or (len(fresh) > 1 and time.monotonic() < _wary_until):
+            over = _leave_out_known(fresh, over, caller, window, outcome)
+        # Each time round somebody else was the first with an id.
+        while fresh and (batch_id := _store(fresh, now, caller)) is None:
+            over = _leave_out_known(fresh, over, caller, window, outcome)
     except Exception:
         if window:
             window.give_back(fresh.values())
         raise
-    outcome.accepted = len(fresh)
+    if fresh:
+        outcome.batch_id, outcome.accepted = batch_id, len(fresh)
+    return over
+
+
+def _leave_out_known(
+    fresh: Events, over: Events, caller: Caller, window: Window | None, outcome: Outcome
+) -> Events:
+    """Take known events out and give their room to those over the limit; gives who still is."""
+    known = _look([*fresh, *over], caller)
+    if not known:
+        return over
+    repeated = _drop_known(known, fresh, over, outcome)
+    if window and over:
+        window.give_back([*fresh.values(), *repeated])
+        fresh |= over
+        return window.take(fresh)
+    if window:
+        window.give_back(repeated)
     return over
 
 
@@ -253,32 +260,49 @@ def _conflict(index: int, event_id: str) -> wire.Rejected:
     return wire.Rejected(index, event_id, "event_conflict", CONFLICT_WORDS)
 
 
-def _store(
-    fresh: Events, over: Events, now: datetime, caller: Caller, *, look: bool
-) -> tuple[int | None, dict[str, int]]:
-    """Insert the inbox row; with `look` the ids among all these that are known: then nothing is
-    inserted where there are some.
-
-    Raises IntegrityError where an id of `fresh` is known and was not looked for.
-    """
-    # In a transaction of somebody else a failed statement must not take the rest with it.
-    with transaction.atomic() if connection.in_atomic_block else nullcontext():
-        may, batch_id, known = _STORE.fetch_one(
-            {
-                "key_id": str(caller.key_id) if caller.key_id else None,
-                "user_id": str(caller.user_id) if caller.user_id else None,
-                "token_version": str(caller.token_version),
-                "client": caller.client if caller != SYSTEM else "",
-                "request_id": context.request_id.get(),
-                "received_at": now.isoformat(),
-                "accepted": str(len(fresh)),
-                "body": wire.encode([one.event for one in fresh.values()]),
-                # No id holds a comma, and an array costs the client more than all the rest.
-                "ids": ",".join(fresh),
-                "digests": ",".join([str(one.digest) for one in fresh.values()]),
-                "looked_for": ",".join([*fresh, *over]) if look else "",
-            },
-        )
+def _store(fresh: Events, now: datetime, caller: Caller) -> int | None:
+    """Insert the inbox row with its ids; its id, or None where one of the events is known."""
+    global _wary_until
+    statement = _STORE_ONE if len(fresh) == 1 else _STORE_MANY
+    try:
+        # In a transaction of somebody else a failed statement must not take the rest with it.
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            may, batch_id = statement.fetch_one(
+                {
+                    **_told_of(caller),
+                    "client": caller.client if caller != SYSTEM else "",
+                    "request_id": context.request_id.get(),
+                    "received_at": now.isoformat(),
+                    "accepted": str(len(fresh)),
+                    "body": wire.encode([one.event for one in fresh.values()]),
+                    # No id holds a comma, and an array costs the client more than all the rest.
+                    "ids": ",".join(fresh),
+                    "digests": ",".join([str(one.digest) for one in fresh.values()]),
+                }
+            )
+    except IntegrityError as error:
+        if sqlstate(error) != UNIQUE_VIOLATION:
+            raise
+        _wary_until = time.monotonic() + WARY_SECONDS
+        return None
     if may != "true":
         raise CallerGone()
-    return int(batch_id) if batch_id else None, msgspec.json.decode(known or "{}")
+    return int(batch_id) if batch_id else None
+
+
+def _look(ids: list[str], caller: Caller) -> dict[str, int]:
+    """Those of these ids that are known, with their digests. Raises CallerGone."""
+    with transaction.atomic():
+        sql.fetch_one(_BY_INDEX, {})
+        may, known = sql.fetch_one(_LOOK, {**_told_of(caller), "ids": ",".join(ids)})
+    if not may:
+        raise CallerGone()
+    return msgspec.json.decode(known or "{}")  # type: ignore[no-any-return]
+
+
+def _told_of(caller: Caller) -> dict[str, str | None]:
+    return {
+        "key_id": str(caller.key_id) if caller.key_id else None,
+        "user_id": str(caller.user_id) if caller.user_id else None,
+        "token_version": str(caller.token_version),
+    }

@@ -16,16 +16,6 @@ pytestmark = pytest.mark.django_db
 COUNTING = {
     *("source", "named", "judged", "first", "taken", "good", "strangers", "newcomers", "unaware"),
 }
-    "source",
-    "named",
-    "judged",
-    "first",
-    "taken",
-    "good",
-    "strangers",
-    "newcomers",
-    "unaware",
-}
 GROWING = {"subscriptions_subscription", "accounts_user", "engagement_promotionuser"}
 
 
