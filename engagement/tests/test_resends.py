@@ -239,3 +239,21 @@ def test_a_replay_that_is_being_counted_makes_a_new_sending_a_duplicate():
     assert states() == {"resolved": 1}
     assert once()
     assert violations() == {}
+
+
+def test_a_retry_of_what_is_counted_all_the_same_is_a_duplicate():
+    """Who counts an event closes its retry; were one left, it would not be counted again."""
+    subscription = SubscriptionFactory()
+    sent = event(subscription_id=subscription.pk)
+    send_and_process(sent)
+    send_and_process(event(subscription_id=9_999_999))
+    left = RetryEvent.objects.get()
+    left.event_id = left.payload["i"] = sent["event_id"]
+    left.payload["s"] = subscription.pk
+    left.due_at = datetime(2020, 1, 1, tzinfo=UTC)
+    left.save()
+    assert retries.process_due(db_now()) == 1
+    assert not RetryEvent.objects.exists()
+    assert headers() == [(1, 0, 0), (0, 1, 0)]
+    assert once()
+    assert violations() == {}
