@@ -214,6 +214,29 @@ def test_a_resend_is_counted_while_its_retry_is_tried(retried, monkeypatch):
     assert violations() == {}
 
 
+def test_a_resend_is_counted_while_its_retry_fails_for_the_last_time(monkeypatch, settings):
+    settings.RETRY_SCHEDULE = settings.RETRY_SCHEDULE[:1]
+    pk = SubscriptionFactory().pk + 1
+    sent = event(subscription_id=pk)
+    send_and_process(sent)
+    RetryEvent.objects.update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
+    send(sent)
+    taken = claim()
+    settle = retries._settle
+
+    def beside(*given):
+        SubscriptionFactory(pk=pk)  # too late for the retry
+        with ahead(lambda: process(taken)):
+            settle(*given)
+
+    monkeypatch.setattr(retries, "_settle", beside)
+    assert retries.process_due(db_now()) == 1
+    assert headers() == [(0, 1, 0), (1, 0, 0)]
+    assert not DeadLetterEvent.objects.exists()
+    assert once()
+    assert violations() == {}
+
+
 def test_a_retry_that_is_being_counted_makes_a_new_sending_a_duplicate():
     pk = SubscriptionFactory().pk + 1
     sent = event(subscription_id=pk)
