@@ -159,8 +159,8 @@ rollup AS (
         new_users = stat.new_users + excluded.new_users,
         amount = stat.amount + excluded.amount
 ),
--- What nothing here reads is done after all else, the last first: thus facts before the rollup, whose
--- rows everybody wants and which are held until the commit.
+-- What nothing here reads is done after all else, the last first: thus facts before the rollup,
+-- whose rows everybody wants and which are held until the commit.
 unaware AS MATERIALIZED (
     SELECT sub.id, news.types FROM (
         SELECT subscription_id, bit_or({type_bit}) AS types FROM strangers GROUP BY 1

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from accounts.tests.threads import together
 from engagement import ingest, processing, rebuild, window
@@ -80,25 +80,30 @@ def test_many_that_wait_are_told_apart_at_once(as_service, subscription, monkeyp
 
 
 def test_who_met_a_repeat_looks_first_for_a_while(subscription, monkeypatch):
-    looks = []
-    store = ingest._store
+    did = []
 
-    def watched(*given, look):
-        looks.append(look)
-        return store(*given, look=look)
+    def watched(name):
+        act = getattr(ingest, name)
+        return lambda *given: (did.append(name), act(*given))[1]
 
-    monkeypatch.setattr(ingest, "_store", watched)
-    (sent,) = many(subscription, 1)
-    send(sent)
-    send(sent)
-    assert looks == [False, False, True], "stored in vain once, then looked for"
-    looks.clear()
-    send(sent, *many(subscription, 1))
-    assert looks == [True, False], "the rest is stored without a second look"
+    for name in ("_look", "_store"):
+        monkeypatch.setattr(ingest, name, watched(name))
+    first, second, *new = many(subscription, 5)
+    send(first, second)
+    assert did == ["_store"]
+    did.clear()
+    send(first, new[0])
+    assert did == ["_store", "_look", "_store"], "in vain, then what is left"
+    did.clear()
+    send(second, new[1])
+    assert did == ["_look", "_store"], "the rest is stored without a second look"
+    did.clear()
+    send(new[2])
+    assert did == ["_store"], "one alone is told at no cost"
     monkeypatch.setattr(ingest, "_wary_until", 0.0)
-    looks.clear()
-    send(*many(subscription, 1))
-    assert looks == [False]
+    did.clear()
+    send(*many(subscription, 2))
+    assert did == ["_store"]
 
 
 def test_overlapping_requests_at_once_take_each_id_once(subscription, settings, monkeypatch):
@@ -146,13 +151,17 @@ def test_the_second_waits_for_what_becomes_of_the_first(subscription, stored):
 
 def test_a_repeat_undoes_the_whole_request(subscription, settings, monkeypatch):
     """No row without the ids of its events, no id without a row, no room in the window."""
-    monkeypatch.setattr(ingest, "TRIES", 1)  # such a request is not stored in another way
+
+    def dies(*_given):
+        raise ConnectionAbortedError
+
     settings.INGEST_WINDOW_LIMIT = 1_000
     window.forget_all()
     known, *new = many(subscription, 4)
     first = send(known)
     body = msgspec.json.encode({"events": [*new, known]})
-    with pytest.raises(IntegrityError):
+    with monkeypatch.context() as patched, pytest.raises(ConnectionAbortedError):
+        patched.setattr(ingest, "_look", dies)
         ingest.ingest_body(body, ndjson=False, window=Window())
     assert held() == {known["event_id"]: first.batch_id}
     assert IngestBatch.objects.get().pk == first.batch_id
