@@ -179,6 +179,8 @@ def _exact(amount: Decimal) -> Decimal:
     """The amount as it can be stored. Raises Refusal."""
     if not amount.is_finite() or not 0 <= amount <= money.MAX_AMOUNT:
         raise Refusal(f"amount is not between 0 and {money.MAX_AMOUNT}")
+    if not amount:  # PostgreSQL reads no zero with an exponent of a billion
+        return Decimal(0)
     exponent = amount.as_tuple().exponent
     if isinstance(exponent, int) and exponent >= -money.DECIMAL_PLACES:
         return amount

@@ -34,7 +34,7 @@ def settle_inbox(
 ) -> Counts:
     """Place each left-over; gives what each batch counts of them.
 
-    Those of requests hold their ids, which are set free; those of replays have a letter each.
+    Those of requests hold their ids until `set_free`; those of replays have a letter each.
     `moves` collects what changes in the headers of other batches: those are locked last.
 
     A left-over has the inbox's short keys, `batch`, `received_at`, the ids it resolved to and
@@ -42,9 +42,9 @@ def settle_inbox(
     """
     ordered = sorted(leftovers, key=lambda one: (one["i"], one["batch"], one["n"]))
     if not replays:
-        _set_free(ordered)
+        _add_digests(ordered)
     counts: Counts = defaultdict(Counter)
-    seen = _digests([one["i"] for one in ordered])
+    seen = _digests([one["i"] for one in ordered], taken=replays)
     replaying = _replaying([one["i"] for one in ordered]) if replays else {}
     for one in ordered:
         count = counts[one["batch"]]
@@ -61,21 +61,29 @@ def settle_inbox(
     return counts
 
 
-_SET_FREE = f"""
-DELETE FROM engagement_processedevent
+_HELD = f"""
+FROM engagement_processedevent
 WHERE event_id = ANY(%(ids)s::text[]) AND fact_id / {FACT_IDS_A_BATCH} = ANY(%(rows)s::bigint[])
-RETURNING event_id, digest
 """
 
 
-def _set_free(leftovers: list[dict[str, Any]]) -> None:
-    """Give up the ids of events that were not counted; their digests were kept there."""
-    if not leftovers:
-        return
-    rows = sorted({one["batch"] for one in leftovers})
-    freed = dict(sql.fetch_all(_SET_FREE, {"ids": [one["i"] for one in leftovers], "rows": rows}))
+def _held(leftovers: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    found = [(one["i"], one["batch"]) for one in leftovers]
+    return {"ids": [event_id for event_id, _ in found], "rows": sorted({row for _, row in found})}
+
+
+def _add_digests(leftovers: list[dict[str, Any]]) -> None:
+    """Requests keep the digests of their events with the ids."""
+    digests = dict(sql.fetch_all(f"SELECT event_id, digest {_HELD}", _held(leftovers)))
     for one in leftovers:
-        one["h"] = freed[one["i"]]
+        one["h"] = digests[one["i"]]
+
+
+def set_free(leftovers: Iterable[dict[str, Any]]) -> None:
+    """Give up the ids of a request's events that were not counted: the last thing but its header,
+    since who sends one of them again waits for the commit."""
+    with sql.bound_cursor() as cursor:
+        cursor.execute(f"DELETE {_HELD}", _held(leftovers))
 
 
 # Of a row `taken` of the ids: its event is counted, and does not wait in the inbox.
@@ -93,10 +101,10 @@ def counted_among(ids: list[str]) -> set[str]:
     return {event_id for (event_id,) in sql.fetch_all(_COUNTED, {"ids": ids})} if ids else set()
 
 
-def _digests(ids: list[str]) -> dict[str, int]:
-    """Digests of the ids that are taken, are retried or are dead already."""
+def _digests(ids: list[str], *, taken: bool) -> dict[str, int]:
+    """Digests of the ids that are retried or dead already; of those that are taken, if asked."""
     known: dict[str, int] = {}
-    for model in (DeadLetterEvent, RetryEvent, ProcessedEvent):
+    for model in (DeadLetterEvent, RetryEvent, *((ProcessedEvent,) if taken else ())):
         known.update(model.objects.filter(event_id__in=ids).values_list("event_id", "digest"))
     return known
 

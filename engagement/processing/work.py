@@ -187,12 +187,15 @@ def _in_transaction(
         outcomes, unseen = act(rows)
         leftovers = [one for outcome in outcomes for one in outcome.leftovers]
         moves: settle.Counts = defaultdict(Counter)
-        counts = settle.settle_inbox([*leftovers, *unseen], now, moves, replays=taken.replays)
+        left = [*leftovers, *unseen]
+        counts = settle.settle_inbox(left, now, moves, replays=taken.replays)
         for outcome in outcomes:
             settle.close_letters(outcome.delivered, now, moves, rows)
             for row, counted in outcome.counted.items():
                 counts[row]["processed"] += counted
         settle.move_counts(moves)
+        if left and not taken.replays:
+            settle.set_free(left)
         finish(list(rows), counts)
     handled = sum(sum(count.values()) for count in counts.values())
     logger.info("inbox processed", extra={"rows": len(rows), "events": handled})
