@@ -225,8 +225,8 @@ def test_a_resend_is_counted_while_its_retry_fails_for_the_last_time(monkeypatch
     settle = retries._settle
 
     def beside(*given):
-        SubscriptionFactory(pk=pk)  # too late for the retry
-        with ahead(lambda: process(taken)):
+        # The subscription appears too late for the retry.
+        with ahead(lambda: (SubscriptionFactory(pk=pk), process(taken))):
             settle(*given)
 
     monkeypatch.setattr(retries, "_settle", beside)
