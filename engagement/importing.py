@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import msgspec
-from django.db.models import Sum
+from django.db.models import Max, Sum
 
 from accounts.importing import make_users, user_ids
 from engagement import processing
@@ -49,8 +49,8 @@ _LOOK_SECONDS = 0.1
 _encode = msgspec.json.Encoder().encode_lines
 
 
-# Sees to it that these inbox rows are counted, or raises Broken.
-Settle = Callable[[list[int]], None]
+# Sees to it that the inbox rows up to this one are counted, or raises Broken.
+Settle = Callable[[int], None]
 
 
 class Sender(Protocol):
@@ -90,6 +90,7 @@ class EventImporter:
         self._users = Ids("user_id", source, fetch=user_ids, make=make)
         self._promotions = Ids("promotion_id", source, fetch=promotion_ids)
         self._batches: list[int] = []
+        self._repeats = False
         self._under_way: deque[tuple[Future[Outcome], list[int]]] = deque()
         self._threads = ThreadPoolExecutor(send.parallel)
 
@@ -118,8 +119,10 @@ class EventImporter:
         self._tell(0)
         self.close()
         if self._settle is not None:
-            if self._batches:
-                self._settle(self._batches)
+            # Repeats may be of a run that was cut off, and wait: then all there is.
+            last = newest_batch() if self._repeats else max(self._batches, default=0)
+            if last:
+                self._settle(last)
             for name, count in settled(self._batches).items():
                 self._report.count(name, count)
 
@@ -163,6 +166,7 @@ class EventImporter:
     def _count(self, outcome: Outcome, lines: list[int]) -> None:
         self._report.count("accepted", outcome.accepted)
         self._report.count("duplicates", outcome.duplicates)
+        self._repeats = self._repeats or outcome.duplicates > 0
         for rejected in outcome.rejected:
             self._report.bad(lines[rejected.index], rejected.code, rejected.detail)
         if outcome.batch_id is not None:
@@ -177,16 +181,23 @@ def settled(batches: list[int]) -> dict[str, int]:
     return {name: sums[name] for name in OUTCOMES}
 
 
-def count_here(batches: list[int]) -> None:
-    """Process the inbox in this process: no worker is needed, one beside us does no harm."""
-    while batches and _waiting(batches):
+def newest_batch() -> int:
+    """The inbox row that came last; 0 without any."""
+    return IngestBatch.objects.aggregate(last=Max("pk", default=0))["last"]
+
+
+def count_here(last: int) -> None:
+    """Process the inbox up to this row in this process: no worker is needed, one beside us does no
+    harm."""
+    while _waiting(last):
         processing.drain()
 
 
-def wait_for_workers(batches: list[int]) -> None:
-    """Wait until the workers have counted them. Raises Broken when nothing moves any more."""
+def wait_for_workers(last: int) -> None:
+    """Wait until the workers have counted the inbox up to this row. Raises Broken when nothing
+    moves any more."""
     seen, deadline = -1, 0.0
-    while left := _waiting(batches):
+    while left := _waiting(last):
         if left != seen:
             seen, deadline = left, time.monotonic() + _STALLED_SECONDS
         elif time.monotonic() > deadline:
@@ -195,7 +206,6 @@ def wait_for_workers(batches: list[int]) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _waiting(batches: list[int]) -> int:
-    """How many inbox rows wait, up to the last of these."""
-    last = max(batches, default=0)
+def _waiting(last: int) -> int:
+    """How many inbox rows wait, up to this one."""
     return IngestBatch.objects.filter(processed_at=None, origin="api", pk__lte=last).count()

@@ -9,9 +9,10 @@ from django.db import connection, transaction
 
 from engagement.pruning import KEPT_SINCE
 
-# In the order in which processing touches them: it is waited for, never deadlocked with.
+# In the order in which the processing statement names them, which is that of PostgreSQL's locks: it
+# is waited for, never deadlocked with.
 _STOP_COUNTING = """
-LOCK TABLE engagement_event, engagement_promotionuser, engagement_eventstat
+LOCK TABLE engagement_promotionuser, engagement_eventstat, engagement_event
     IN SHARE ROW EXCLUSIVE MODE
 """
 

@@ -105,7 +105,8 @@ resolved AS (
     LEFT JOIN LATERAL (
         SELECT id, user_id, promotion_id, deactivated_at, counted_types
         FROM subscriptions_subscription
-        WHERE source.s IS NULL AND user_id = source.u AND promotion_id = source.p OFFSET 0
+        -- Always by the user: all of a promotion would be read for each event.
+        WHERE source.s IS NULL AND user_id = source.u AND promotion_id + 0 = source.p OFFSET 0
     ) pair ON true
     CROSS JOIN LATERAL (
         SELECT coalesce(named.id, pair.id) AS id,

@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.roles import Scope
 from accounts.tests.factories import UserFactory
 from engagement import importing
+from engagement.management.commands import import_events
 from engagement.models import DeadLetterEvent, Event, IngestBatch
 from engagement.senders import HttpSender
 from engagement.stats import read_stats
@@ -87,6 +88,20 @@ def test_again_counts_nothing(world, tmp_path):
     run("import_events", path, *DIRECT)
     done = run("import_events", path, *DIRECT)
     assert (done.code, done.data["accepted"], done.data["duplicates"]) == (0, 0, 4)
+    assert totals() == {"VIEW": (2, 2, "0.00"), "REDEEM": (1, 1, "19.90")}
+
+
+def test_what_a_run_that_was_cut_off_left_is_counted_by_the_next(world, tmp_path, monkeypatch):
+    def dies(_last):
+        raise KeyboardInterrupt
+
+    path = ndjson(tmp_path / "rows", rows())
+    with monkeypatch.context() as patched:
+        patched.setattr(import_events, "count_here", dies)
+        assert run("import_events", path, *DIRECT).code != 0
+    assert totals() == {}
+    done = run("import_events", path, *DIRECT)
+    assert (done.data["accepted"], done.data["duplicates"]) == (0, 4)
     assert totals() == {"VIEW": (2, 2, "0.00"), "REDEEM": (1, 1, "19.90")}
 
 
@@ -215,7 +230,7 @@ def test_through_the_public_door(live_server, tmp_path, monkeypatch):
     done = run("import_events", *arguments)
     assert (done.code, done.data["accepted"], done.data["failed"]) == (3, 3_499, 1)
     assert "line 1235" in done.words
-    importing.count_here(list(IngestBatch.objects.values_list("pk", flat=True)))
+    importing.count_here(importing.newest_batch())
     assert totals() == {"VIEW": (1_750, 2, "0.00"), "REDEEM": (874, 1, "17392.60")}
     again = run("import_events", *arguments, "--wait")
     assert (again.data["accepted"], again.data["duplicates"]) == (0, 3_499)
@@ -225,13 +240,13 @@ def test_through_the_public_door(live_server, tmp_path, monkeypatch):
 def test_waiting_gives_up_when_no_worker_counts(world, monkeypatch):
     monkeypatch.setattr(importing, "_STALLED_SECONDS", 0.2)
     monkeypatch.setattr(importing, "_LOOK_SECONDS", 0.05)
-    importing.wait_for_workers([])
+    importing.wait_for_workers(0)
     # A replay of dead letters may wait for its time; an import does not wait for it.
     IngestBatch.objects.create(received_at=AT, accepted=1, body="[]", origin="replay")
     batch = IngestBatch.objects.create(received_at=AT, accepted=1, body="[]")
-    importing.wait_for_workers([batch.pk - 1])
+    importing.wait_for_workers(batch.pk - 1)
     with pytest.raises(Broken, match="is a worker running"):
-        importing.wait_for_workers([batch.pk])
+        importing.wait_for_workers(batch.pk)
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """The processing statement stays linear in the size of a set, whatever the planner guesses."""
 
 import json
+import re
 
 import pytest
 from django.db import connection
 
+from engagement import rebuild
 from engagement.models import IngestBatch
 from engagement.processing import statement
 from engagement.tests.factories import event, send
@@ -40,6 +42,14 @@ def whole_reads(node):
     return below
 
 
+def subscription_looks(node):
+    """By what the index conditions find subscriptions."""
+    if node.get("Relation Name") == "subscriptions_subscription":
+        yield node.get("Index Cond", node.get("Recheck Cond", "everything"))
+    for child in node.get("Plans", []):
+        yield from subscription_looks(child)
+
+
 @pytest.mark.parametrize("text", [statement._FROM_REQUESTS, statement._FROM_LETTERS])
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 def test_no_join_reads_a_set_for_each_of_its_rows(mode, text):
@@ -61,3 +71,16 @@ def test_no_join_reads_a_set_for_each_of_its_rows(mode, text):
         cursor.execute("DEALLOCATE planned")
     plan = json.loads(plan) if isinstance(plan, str) else plan
     assert set(quadratic_joins(plan[0]["Plan"])) & (COUNTING | GROWING) == set()
+    asked = {
+        condition for condition in subscription_looks(plan[0]["Plan"]) if "user_id" in condition
+    }
+    assert asked, "subscriptions of pairs are looked for by their user"
+    assert not any("promotion_id" in condition for condition in subscription_looks(plan[0]["Plan"]))
+
+
+def test_a_rebuild_locks_tables_in_the_order_in_which_they_are_counted():
+    """PostgreSQL locks the tables of a statement as its text names them."""
+    wanted = re.findall(r"engagement_\w+", rebuild._STOP_COUNTING)
+    for text in (statement._FROM_REQUESTS, statement._FROM_LETTERS, statement._FROM_RETRIES):
+        named = list(dict.fromkeys(re.findall(r"engagement_\w+", text)))
+        assert [name for name in named if name in wanted] == wanted

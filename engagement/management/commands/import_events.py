@@ -61,9 +61,9 @@ class Command(ImportCommand):
         direct = options["via"] == "direct"
         settles = (direct or options["wait"]) and not options["dry_run"]
 
-        def settle(batches: list[int]) -> None:
+        def settle(last: int) -> None:
             self.say("Every row is handed over; waiting until the accepted events are counted.")
-            (count_here if direct else wait_for_workers)(batches)
+            (count_here if direct else wait_for_workers)(last)
 
         return EventImporter(
             report,
