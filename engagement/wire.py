@@ -116,9 +116,11 @@ _UUID_LENGTHS = {32, 34, 36, 38, 41, 45}
 
 def canonical_id(event_id: str) -> str:
     """One spelling per UUID: lower case with dashes. Other ids stay as they are."""
-    # Of 36 characters a UUID has its dashes already.
+    # Of 36 characters, and without braces, a UUID has its dashes already.
     length = len(event_id)
-    if length not in _UUID_LENGTHS or (length == 36 and event_id == event_id.lower()):
+    if length not in _UUID_LENGTHS or (
+        length == 36 and event_id[0] != "{" and event_id == event_id.lower()
+    ):
         return event_id
     bare = event_id.lower().removeprefix("urn:uuid:").strip("{}")
     if not _UUID.fullmatch(bare):

@@ -137,7 +137,7 @@ newcomers AS (
     FROM strangers
     WHERE NOT EXISTS (
         SELECT FROM engagement_promotionuser one WHERE one.promotion_id = strangers.promotion_id
-            AND one.type = strangers.t AND one.user_id = strangers.user_id)
+            AND one.type = strangers.t AND one.user_id = strangers.user_id OFFSET 0)
     ORDER BY promotion_id, t, user_id, hour
     ON CONFLICT (promotion_id, type, user_id) DO NOTHING
     RETURNING promotion_id, type, first_hour
@@ -163,17 +163,17 @@ rollup AS (
 -- What nothing here reads is done after all else, the last first: thus facts before the rollup,
 -- whose rows everybody wants and which are held until the commit.
 unaware AS MATERIALIZED (
-    SELECT sub.id, news.types FROM (
+    SELECT sub.place, news.types FROM (
         SELECT subscription_id, bit_or({type_bit}) AS types FROM strangers GROUP BY 1
     ) news
     CROSS JOIN LATERAL (
-        SELECT id FROM subscriptions_subscription WHERE id = news.subscription_id
+        SELECT ctid AS place FROM subscriptions_subscription WHERE id = news.subscription_id
         FOR NO KEY UPDATE SKIP LOCKED
     ) sub
 ),
 told AS (
     UPDATE subscriptions_subscription sub SET counted_types = sub.counted_types | unaware.types
-    FROM unaware WHERE sub.id = unaware.id
+    FROM unaware WHERE sub.ctid = unaware.place
 ),
 facts AS (
     INSERT INTO engagement_event (id, event_id, type, promotion_id, user_id, subscription_id,
@@ -230,8 +230,9 @@ good AS MATERIALIZED (
 }
 
 # Plans are made by what was known when the tables were last analyzed. One for a table that was
-# small then must not read it whole for each event once it has grown. Nor is it worth remembering
-# what was found: the events of a set are of people as different as they are.
+# small then must not read it whole for each event once it has grown: an OFFSET 0 keeps a look for
+# one row what it is. Nor is it worth remembering what was found: the events of a set are of people
+# as different as they are.
 NO_WHOLE_TABLES = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_memoize', 'off', true)
 """
