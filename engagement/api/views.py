@@ -45,12 +45,12 @@ class EventViewSet(ApiViewSet):
     lookup_value_regex = "[^/]+"
 
     @extend_schema(
-        summary="Events, the last counted first",
+        summary="Events, the last to come first",
         parameters=[EventQuery],
         responses=EventOut(many=True),
     )
     def list(self, request: Request) -> Response:
-        """Counted events, the last that was counted first, whenever it happened."""
+        """Counted events, the last that came first, whenever it happened."""
         rows = selectors.facts(**_query(EventQuery, request))
         return self.page(EventOut, selectors.with_currency(rows))
 
