@@ -32,10 +32,12 @@ def requests(which: str) -> str:
     makes them. `h` is null: their digests are with their ids."""
     return f"""
     SELECT b.id AS batch, x.n, b.received_at, x.i, NULL::bigint AS h, x.t, x.s, x.u, x.p, x.o, x.a,
-        b.sent->'m'->x.n::text AS m
+        CASE WHEN b.metadata IS NOT NULL THEN b.metadata->x.n::text END AS m
     FROM (
-        SELECT id, received_at, body::jsonb AS sent FROM engagement_ingestbatch
-        WHERE {which} OFFSET 0
+        SELECT id, received_at, sent, sent->'m' AS metadata FROM (
+            SELECT id, received_at, body::jsonb AS sent FROM engagement_ingestbatch
+            WHERE {which} OFFSET 0
+        ) body OFFSET 0
     ) b
     CROSS JOIN LATERAL ROWS FROM (
         unnest(string_to_array(b.sent->>'i', ',')),
