@@ -10,8 +10,8 @@ its id free.
 
 Two transactions. *Claim* marks rows with a token and a lease and commits. *Process* locks the rows
 that still have the token and does everything else. Locks in order: inbox rows by id, then those of
-`statement.py`, then ids that are set free, then retrying and dead events by event id, last the
-headers of other batches by id.
+`statement.py`, then retrying and dead events by event id, then the headers of other batches by id,
+last ids that are set free: who sends one of them again waits for the commit.
 A crash before the claim commits changes nothing; after it, the lease lapses and the rows are
 claimed again; inside *process* everything rolls back; after its commit there is nothing to redo.
 """

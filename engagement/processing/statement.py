@@ -223,7 +223,7 @@ _NOT_RESERVED = {
 ),
 taken AS (
     INSERT INTO engagement_processedevent (event_id, digest, fact_id)
-    SELECT i, h, id FROM first ORDER BY i
+    SELECT i, h, id FROM first ORDER BY i COLLATE "C"
     ON CONFLICT (event_id) DO NOTHING RETURNING fact_id
 ),
 good AS MATERIALIZED (
