@@ -22,7 +22,7 @@ def web() -> list[str]:
 
 def worker() -> list[str]:
     """Celery's prefork pool. It needs no word from other workers, so it does not ask for any."""
-    command = [*_celery("worker"), "--concurrency", _number("WORKER_CONCURRENCY", 2)]
+    command = [*_celery("worker"), "--concurrency", _number("WORKER_CONCURRENCY", 3)]
     return [*command, "--without-gossip", "--without-mingle", "--queues", QUEUES]
 
 
