@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from engagement.processing.statement import type_bit
 from engagement.pruning import KEPT_SINCE
 
 # In the order in which the processing statement names them, which is that of PostgreSQL's locks: it
@@ -42,13 +43,13 @@ CREATE TEMPORARY TABLE rebuilt_stat ON COMMIT DROP AS
 
 # Subscriptions that say of a type that their user is among `users`, who is not: the events of such
 # a user would never be looked at for it. `types` is what they may say.
-FALSE_HINTS = """
+FALSE_HINTS = f"""
 SELECT sub.id, sub.counted_types & coalesce(known.types, 0) AS types
 FROM subscriptions_subscription sub
 LEFT JOIN (
     SELECT promotion_id, user_id,
-        bit_or(CASE type WHEN 'VIEW' THEN 1 WHEN 'CLICK' THEN 2 ELSE 4 END) AS types
-    FROM {users} GROUP BY 1, 2
+        bit_or({type_bit("type")}) AS types
+    FROM {{users}} GROUP BY 1, 2
 ) known USING (promotion_id, user_id)
 WHERE sub.counted_types & ~coalesce(known.types, 0) <> 0
 """

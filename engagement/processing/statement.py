@@ -27,6 +27,11 @@ _COLUMNS = """(i text, h bigint, t text, s bigint, u bigint, p bigint,
     o timestamptz, a numeric, m jsonb)"""
 
 
+def type_bit(column: str) -> str:
+    """SQL for what a type of event is in `Subscription.counted_types`."""
+    return f"CASE {column} WHEN 'VIEW' THEN 1 WHEN 'CLICK' THEN 2 ELSE 4 END"
+
+
 def requests(which: str) -> str:
     """SQL for the events of the waiting requests that meet a condition: bodies as `wire.encode`
     makes them. `h` is null: their digests are with their ids."""
@@ -201,20 +206,16 @@ SELECT
     ) END
 """
 
-_TYPE_BIT = "CASE t WHEN 'VIEW' THEN 1 WHEN 'CLICK' THEN 2 ELSE 4 END"
-
 _RESERVED = {
     # Read off the bodies: the events are then needed only once, and not kept.
     "subscriptions": """
         SELECT unnest(string_to_array(body::jsonb->>'s', ',', '')::bigint[])
         FROM engagement_ingestbatch WHERE id = ANY(%(rows)s::bigint[])""",
-    "type_bit": _TYPE_BIT,
     "fact_id": f"batch * {FACT_IDS_A_BATCH} + n",
     "good": "good AS NOT MATERIALIZED (SELECT * FROM judged WHERE fine)",
 }
 _NOT_RESERVED = {
     "subscriptions": "SELECT s FROM source WHERE s IS NOT NULL",
-    "type_bit": _TYPE_BIT,
     # Of its own, and as new as those of a batch that arrives now.
     "fact_id": f"""CASE WHEN cause IS NULL
             THEN nextval('engagement_ingestbatch_id_seq') * {FACT_IDS_A_BATCH} END""",
@@ -239,9 +240,9 @@ NO_WHOLE_TABLES = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_memoize', 'off', true)
 """
 
-_FROM_REQUESTS = _PROCESS.format(source=REQUEST_SOURCE, **_RESERVED)
-_FROM_LETTERS = _PROCESS.format(source=REPLAY_SOURCE, **_NOT_RESERVED)
-_FROM_RETRIES = _PROCESS.format(source=RETRY_SOURCE, **_NOT_RESERVED)
+_FROM_REQUESTS = _PROCESS.format(source=REQUEST_SOURCE, type_bit=type_bit("t"), **_RESERVED)
+_FROM_LETTERS = _PROCESS.format(source=REPLAY_SOURCE, type_bit=type_bit("t"), **_NOT_RESERVED)
+_FROM_RETRIES = _PROCESS.format(source=RETRY_SOURCE, type_bit=type_bit("t"), **_NOT_RESERVED)
 
 
 @dataclass(frozen=True)

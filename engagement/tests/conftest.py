@@ -10,6 +10,8 @@ from functools import partial
 
 import pytest
 
+from engagement import ingest
+from engagement.processing import breaker
 from engagement.tests.scale import SCALE
 
 _WORLD = """
@@ -36,6 +38,13 @@ def pytest_terminal_summary(terminalreporter):
     for report in found:
         words = ", ".join(f"{name} {value}" for name, value in report.user_properties)
         terminalreporter.line(f"{report.nodeid.partition('::')[2]}: {words}")
+
+
+@pytest.fixture
+def nothing_lately(monkeypatch):
+    """Neither failures nor repeats."""
+    breaker._recent.clear()
+    monkeypatch.setattr(ingest, "_wary_until", 0.0)
 
 
 @pytest.fixture(scope="session")

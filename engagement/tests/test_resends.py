@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pgtrigger
 import pytest
 
-from engagement import ingest, processing
+from engagement import processing
 from engagement.letters import Selection, replay
 from engagement.models import (
     DeadLetterEvent,
@@ -17,7 +17,7 @@ from engagement.models import (
     ProcessedEvent,
     RetryEvent,
 )
-from engagement.processing import breaker, retries, statement
+from engagement.processing import retries, statement
 from engagement.processing.claim import claim
 from engagement.processing.work import process
 from engagement.tests.factories import event, send, send_and_process
@@ -34,15 +34,11 @@ from promopulse.lib.time import db_now
 from promotions.models import Promotion
 from subscriptions.tests.factories import SubscriptionFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("nothing_lately"),
+]
 ALL = Selection()
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch):
-    """Neither failures nor repeats lately."""
-    breaker._recent.clear()
-    monkeypatch.setattr(ingest, "_wary_until", 0.0)
 
 
 def held(sent):

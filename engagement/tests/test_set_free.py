@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.tests.factories import UserFactory
-from engagement import ingest, processing
+from engagement import processing
 from engagement.models import (
     DeadLetterEvent,
     Event,
@@ -11,7 +11,7 @@ from engagement.models import (
     ProcessedEvent,
     RetryEvent,
 )
-from engagement.processing import breaker, statement, work
+from engagement.processing import statement, work
 from engagement.processing.claim import claim
 from engagement.processing.work import process
 from engagement.tests.factories import event, send, send_and_process
@@ -26,14 +26,10 @@ from engagement.tests.poison import poisoned
 from promotions.tests.factories import PromotionFactory
 from subscriptions.tests.factories import SubscriptionFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch):
-    """Neither failures nor repeats lately."""
-    breaker._recent.clear()
-    monkeypatch.setattr(ingest, "_wary_until", 0.0)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("nothing_lately"),
+]
 
 
 class Refused:

@@ -24,33 +24,28 @@ def append_only() -> list[pgtrigger.Trigger]:
 
 def append_only_unless(condition: str) -> list[pgtrigger.Trigger]:
     """As `append_only`, but a row may be deleted while the condition on it, OLD, holds."""
-    return [
-        pgtrigger.Trigger(
-            name="stays",
-            operation=pgtrigger.Update | pgtrigger.Delete,
-            when=pgtrigger.Before,
-            func=f"""
-                IF TG_OP = 'DELETE' AND {condition} THEN
-                    RETURN OLD;
-                END IF;
-                RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
-            """,
-        ),
-        no_truncate(),
-    ]
+    return _stays(f"TG_OP = 'DELETE' AND {condition}", "OLD")
 
 
 def all_but(column: str) -> list[pgtrigger.Trigger]:
     """As `append_only`, but the column may be emptied (NULL), as where a person is erased."""
+    return _stays(
+        f"""TG_OP = 'UPDATE' AND NEW.{column} IS NULL
+                        AND to_jsonb(NEW) - '{column}' = to_jsonb(OLD) - '{column}'""",
+        "NEW",
+    )
+
+
+def _stays(unless: str, row: str) -> list[pgtrigger.Trigger]:
+    """Nothing changes, deletes or truncates rows; where the condition holds, `row` passes."""
     return [
         pgtrigger.Trigger(
             name="stays",
             operation=pgtrigger.Update | pgtrigger.Delete,
             when=pgtrigger.Before,
             func=f"""
-                IF TG_OP = 'UPDATE' AND NEW.{column} IS NULL
-                        AND to_jsonb(NEW) - '{column}' = to_jsonb(OLD) - '{column}' THEN
-                    RETURN NEW;
+                IF {unless} THEN
+                    RETURN {row};
                 END IF;
                 RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
             """,
