@@ -148,13 +148,8 @@ def _settle(ids: list[int], sifted: Sifted, now: datetime) -> None:
     rows = _locked(ids)
     moves: settle.Counts = defaultdict(Counter)
     done, waiting = [], []
-    taken = {
-        one["batch"]: one["i"]
-        for outcome in sifted.outcomes
-        for one in outcome.leftovers
-        if one["cause"] is None
-    }
-    counted = settle.counted_among(list(taken.values()))
+    leftovers = [one for outcome in sifted.outcomes for one in outcome.leftovers]
+    counted = settle.counted_among([one["i"] for one in leftovers if one["cause"] is None])
     tried = Counter[str]()
     arrived = []
     for outcome in sifted.outcomes:
